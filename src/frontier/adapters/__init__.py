@@ -1,0 +1,1 @@
+"""The edge: one port each; foreign errors end here."""

@@ -1,0 +1,1 @@
+"""Entry point: the terminal. Parse, call one use-case, show its result."""

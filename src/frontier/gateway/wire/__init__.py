@@ -1,0 +1,1 @@
+"""The hot path: server and upstream protocols on httptools, relay, connection pool."""

