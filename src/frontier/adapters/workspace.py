@@ -70,7 +70,7 @@ class Workspace:
 
 
 def discover(chosen: Path | None, environ: Mapping[str, str], cwd: Path, home: Path) -> Workspace:
-    """Return the workspace: *chosen*, FRONTIER_HOME, the nearest parent with a marker, the default."""
+    """Return *chosen*, else FRONTIER_HOME, the nearest parent with a marker, the default."""
     if chosen is not None:
         return Workspace(chosen.expanduser().absolute())
     if from_env := environ.get("FRONTIER_HOME"):

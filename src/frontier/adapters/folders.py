@@ -1,0 +1,75 @@
+"""Stacks and templates as folders: the user's own first, then those that Frontier ships."""
+
+from pathlib import Path
+
+from frontier.domain.errors import ConfigError, StackNotFoundError
+from frontier.domain.stack import Stack
+
+_HERE = Path(__file__).resolve()
+_SCHEMA = 1
+_KEYS = {"schema", "title", "engine", "provides", "runtimes"}
+
+
+def packaged(kind: str) -> Path:
+    """Return the folder *kind*, ``stacks`` or ``templates``: the wheel's, else the checkout's."""
+    inside = _HERE.parents[1] / "_data" / kind
+    return inside if inside.is_dir() else _HERE.parents[3] / kind
+
+
+def templates(kind: str) -> dict[str, str]:
+    """Return the text of every shipped template of *kind*, by file name."""
+    return {path.name: path.read_text() for path in (packaged("templates") / kind).glob("*.j2")}
+
+
+class StackFolders:
+    """All stacks that can be named.
+
+    Args:
+        own: The workspace's ``stacks/``; a name found there wins.
+    """
+
+    def __init__(self, own: Path) -> None:
+        self._places = (own, packaged("stacks"))
+
+    def names(self) -> tuple[str, ...]:
+        """Return every name once, sorted."""
+        return tuple(
+            sorted({p.parent.name for place in self._places for p in place.glob("*/stack.yaml")})
+        )
+
+    def load(self, name: str) -> Stack:
+        """Return the stack *name*.
+
+        Raises:
+            StackNotFoundError: no folder has that name.
+            ConfigError: its stack.yaml is wrong; the message names file and line.
+        """
+        for place in self._places:
+            path = place / name / "stack.yaml"
+            if name in self.names() and path.is_file():
+                return _parse(name, path)
+        raise StackNotFoundError(
+            f"there is no stack named {name!r}", hint=f"Known: {', '.join(self.names())}."
+        )
+
+
+def _parse(name: str, path: Path) -> Stack:
+    import yaml
+
+    try:
+        raw = yaml.safe_load(path.read_text())
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = mark.line + 1 if mark else 1
+        raise ConfigError(f"{path}:{line}: {error.problem}") from error
+    if not isinstance(raw, dict) or raw.get("schema") != _SCHEMA:
+        raise ConfigError(f"{path}: wants `schema: {_SCHEMA}` at the top")
+    if unknown := sorted(set(raw) - _KEYS):
+        raise ConfigError(f"{path}: unknown key {unknown[0]!r}", hint=f"Known: {sorted(_KEYS)}.")
+    return Stack(
+        name=name,
+        title=str(raw.get("title", name)),
+        engine=str(raw.get("engine", "")),
+        provides=tuple(raw.get("provides", ())),
+        runtimes=tuple(raw.get("runtimes", ())),
+    )

@@ -1,0 +1,135 @@
+"""The gateway's OpenAI API as Frontier's own commands call it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import httpx2
+
+from frontier.domain.chat import Message, Piece, Sampling
+from frontier.domain.errors import (
+    FrontierError,
+    ModelNotFoundError,
+    NotRunningError,
+    RefusedError,
+    RuntimeFailedError,
+)
+
+
+class OpenAiClient:
+    """Chat completions of one gateway.
+
+    Args:
+        base_url: With ``/v1``, no slash at the end.
+        api_key: Sent as Bearer; empty sends none.
+        timeout_s: Longest silence before the first token and between two.
+    """
+
+    def __init__(self, base_url: str, *, api_key: str = "", timeout_s: float = 300.0) -> None:
+        self._base_url = base_url
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        # trust_env off: a proxy of the environment must never see a loopback request
+        self._client = httpx2.Client(headers=headers, timeout=timeout_s, trust_env=False)
+
+    def models(self) -> tuple[str, ...]:
+        """Return the names the gateway answers to.
+
+        Raises:
+            NotRunningError: nothing listens there.
+        """
+        with _translated(self._base_url):
+            response = self._client.get(f"{self._base_url}/models")
+            if response.is_error:
+                raise _refused(response)
+            return tuple(m["id"] for m in response.json()["data"])
+
+    def stream(
+        self, model: str, messages: Sequence[Message], sampling: Sampling
+    ) -> Iterator[Piece]:
+        """Yield the answer as it comes; leaving the loop cancels it at the engine.
+
+        Raises:
+            NotRunningError: nothing listens there.
+            ModelNotFoundError: the gateway does not know *model*.
+            RuntimeFailedError: the answer failed or broke off.
+        """
+        body: dict[str, Any] = {
+            "model": model,
+            "messages": [asdict(m) for m in messages],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            **{k: v for k, v in asdict(sampling).items() if v is not None},
+        }
+        with (
+            _translated(self._base_url),
+            self._client.stream(
+                "POST", f"{self._base_url}/chat/completions", json=body
+            ) as response,
+        ):
+            if response.is_error:
+                response.read()
+                raise _refused(response)
+            yield from _pieces(response.iter_lines())
+
+
+def _pieces(lines: Iterator[str]) -> Iterator[Piece]:
+    for line in lines:
+        if not line.startswith("data:"):
+            continue
+        data = line[5:].strip()
+        if data == "[DONE]":
+            return
+        event = json.loads(data)
+        if error := event.get("error"):
+            raise RuntimeFailedError(
+                f"the answer failed: {error.get('message', error)}", hint="See `frontier logs`."
+            )
+        yield _piece(event)
+    raise RuntimeFailedError("the answer broke off", hint="See `frontier logs`.")
+
+
+def _piece(event: dict[str, Any]) -> Piece:
+    delta = event["choices"][0].get("delta", {}) if event.get("choices") else {}
+    usage = event.get("usage") or {}
+    return Piece(text=delta.get("content") or "", completion_tokens=usage.get("completion_tokens"))
+
+
+class _translated:  # noqa: N801 - reads as the context it is
+    """httpx2's errors become ours."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        match error:
+            case httpx2.ConnectError():
+                raise NotRunningError(
+                    f"nothing answers at {self._base_url}", hint="Start it: `frontier up`."
+                ) from error
+            case httpx2.TimeoutException():
+                raise RuntimeFailedError(
+                    f"{self._base_url} gave no answer in time", hint="See `frontier status`."
+                ) from error
+            case httpx2.HTTPError():
+                raise RuntimeFailedError(
+                    f"the answer broke off: {error}", hint="See `frontier logs`."
+                ) from error
+            case _:
+                return
+
+
+def _refused(response: httpx2.Response) -> FrontierError:
+    try:
+        error = response.json()["error"]
+        message, code = str(error["message"]), error.get("code")
+    except (ValueError, KeyError, TypeError):
+        message, code = response.text[:200], None
+    if code == "model_not_found":
+        return ModelNotFoundError(message, hint="`frontier status` lists what runs.")
+    if response.status_code in (401, 403):
+        return RefusedError(message, hint="Set API_KEY to the gateway's key.")
+    return RuntimeFailedError(f"{response.status_code}: {message}", hint="See `frontier logs`.")

@@ -1,0 +1,67 @@
+"""The root command and the one error boundary."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from frontier import __version__
+from frontier.cli import chat, config, daemon, doctor, gateway, lifecycle, models, output, rollback
+from frontier.cli.session import Session
+from frontier.domain.errors import FrontierError
+
+app = typer.Typer(
+    name="frontier",
+    help="Local LLMs as a real service: `frontier up` ends with a streamed token.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 runtime or engine, 5 refused.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        output.line(f"frontier {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    workspace: Annotated[
+        Path | None,
+        typer.Option("--workspace", "-w", help="Folder of configuration, models and state."),
+    ] = None,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Local LLMs as a real service: `frontier up` ends with a streamed token."""
+    session = Session()
+    session.services.chosen = workspace
+    ctx.obj = session
+
+
+for group in (lifecycle, chat, doctor, rollback):
+    group.register(app)
+app.add_typer(models.app, name="models", rich_help_panel="Models")
+app.add_typer(config.app, name="config", rich_help_panel="Configuration")
+app.add_typer(gateway.app, name="gateway", rich_help_panel="Services")
+app.add_typer(daemon.app, name="daemon", hidden=True)
+
+
+def main() -> None:
+    """Run the command line; every failure a reader can act on ends here."""
+    try:
+        app()
+    except FrontierError as error:
+        output.fail(error, as_json="--json" in sys.argv)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)  # the shell's code for SIGINT
+    except BrokenPipeError:
+        # the reader (`| head`) has all it wanted; keep the interpreter's last flush quiet
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

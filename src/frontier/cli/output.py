@@ -1,0 +1,88 @@
+"""The only module that prints: a result as text or JSON, an error with its next move."""
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Sequence
+from functools import singledispatch
+from typing import Any
+
+from frontier.domain.errors import FrontierError
+
+
+@singledispatch
+def text(result: object) -> str:
+    """Return *result* for people; each command group registers its own types."""
+    raise TypeError(f"no text form for {type(result).__name__}")
+
+
+@text.register
+def _(result: str) -> str:
+    return result
+
+
+def show(result: object, *, as_json: bool) -> None:
+    """Print a use-case's result on standard output."""
+    line(to_json(result) if as_json else text(result))
+
+
+def to_json(result: object) -> str:
+    """Return a frozen result's fields as indented JSON; paths become text."""
+    return json.dumps(_plain(result), indent=2, default=str, ensure_ascii=False)
+
+
+def _plain(result: object) -> Any:
+    if dataclasses.is_dataclass(result) and not isinstance(result, type):
+        return dataclasses.asdict(result)
+    if isinstance(result, tuple | list):
+        return [_plain(item) for item in result]  # pyright: ignore[reportUnknownVariableType]
+    return result
+
+
+def fail(error: FrontierError, *, as_json: bool) -> None:
+    """Print *error*: for machines one JSON document on standard output, else on standard error."""
+    if as_json:
+        fields = {k: getattr(error, k) for k in ("code", "message", "hint", "details")}
+        line(json.dumps({"error": fields}, indent=2, ensure_ascii=False))
+        return
+    details = "".join(f"  | {row}\n" for row in error.details.splitlines())
+    hint = f"hint: {error.hint}\n" if error.hint else ""
+    sys.stderr.write(f"{_red('error:')} {error.message}\n{details}{hint}")
+
+
+def line(content: str) -> None:
+    """Print one piece of text and a line end on standard output."""
+    sys.stdout.write(content.rstrip("\n") + "\n")
+
+
+def piece(content: str) -> None:
+    """Print *content* at once, without a line end: one token of a stream."""
+    sys.stdout.write(content)
+    sys.stdout.flush()
+
+
+def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """Return aligned columns, two spaces apart; plain text that pipes well."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    lines = [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in [header, *rows]
+    ]
+    return "\n".join(row.rstrip() for row in lines)
+
+
+def size(size_bytes: float) -> str:
+    """Return *size_bytes* for people, in binary units: ``93.8 MiB``."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size_bytes < 1024:  # noqa: PLR2004 - the step between binary units
+            return f"{size_bytes:.0f} B" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1024
+    return f"{size_bytes:.1f} TiB"
+
+
+def _red(word: str) -> str:
+    return f"\033[31m{word}\033[0m" if _colours(sys.stderr) else word
+
+
+def _colours(stream: Any) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,58 @@
+"""What every command receives, and the options that all commands share."""
+
+import sys
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated
+
+import typer
+
+from frontier.bootstrap import Services
+from frontier.cli import output
+from frontier.ports import Reporter
+
+
+@dataclass
+class Session:
+    """One run of the command line."""
+
+    services: Services = field(default_factory=Services)
+    as_json: bool = False
+    quiet: bool = False
+
+    @cached_property
+    def reporter(self) -> Reporter:
+        """Tells the person on standard error what happens; silent with --json and --quiet."""
+        from frontier.cli.progress import reporter
+
+        return reporter(silent=self.as_json or self.quiet)
+
+    @property
+    def is_interactive(self) -> bool:
+        """Tell whether a person can answer a prompt."""
+        return sys.stdin.isatty() and sys.stdout.isatty() and not self.as_json
+
+    def show(self, result: object) -> None:
+        """Print *result* on standard output as text or, with --json, by its fields."""
+        output.show(result, as_json=self.as_json)
+
+
+def _remember_json(ctx: typer.Context, value: bool) -> bool:
+    if value:
+        ctx.obj.as_json = True
+    return value
+
+
+def _remember_quiet(ctx: typer.Context, value: bool) -> bool:
+    if value:
+        ctx.obj.quiet = True
+    return value
+
+
+Json = Annotated[
+    bool, typer.Option("--json", callback=_remember_json, help="Print the result as JSON.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", callback=_remember_quiet, help="Print only the result.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")]

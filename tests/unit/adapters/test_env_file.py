@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import pytest
+
+from frontier.adapters import env_file
+from frontier.domain.errors import ConfigError
+
+TEXT = """\
+# mine
+API_PORT=1
+
+export LONG='two
+lines'
+LAST=x"""
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> Path:
+    path = tmp_path / ".env"
+    path.write_text(TEXT)
+    return path
+
+
+def test_variables_are_found_with_their_lines(env: Path) -> None:
+    assert env_file.read(env) == {"API_PORT": 2, "LONG": 4, "LAST": 6}
+
+
+def test_an_absent_file_is_empty(tmp_path: Path) -> None:
+    assert env_file.read(tmp_path / ".env") == {}
+
+
+def test_a_new_variable_is_added_at_the_end(env: Path) -> None:
+    env_file.assign(env, "NEW", "with space")
+
+    assert env.read_text() == TEXT + "\nNEW='with space'\n"
+
+
+def test_a_set_variable_changes_in_place_and_all_else_stays(env: Path) -> None:
+    env_file.assign(env, "API_PORT", "2")
+
+    assert env.read_text() == TEXT.replace("API_PORT=1", "API_PORT=2")
+
+
+def test_a_value_of_several_lines_is_replaced_whole(env: Path) -> None:
+    env_file.assign(env, "LONG", "short")
+
+    assert env.read_text() == "# mine\nAPI_PORT=1\n\nLONG=short\nLAST=x"
+
+
+def test_unset_removes_only_its_line(env: Path) -> None:
+    assert env_file.unassign(env, "LONG")
+
+    assert env_file.read(env) == {"API_PORT": 2, "LAST": 3}
+    assert not env_file.unassign(env, "LONG")
+
+
+@pytest.mark.parametrize("value", ["it's", 'a "b" c', "#no", "back\\slash", "$HOME", ""])
+def test_what_is_written_is_what_is_read(tmp_path: Path, value: str) -> None:
+    from dotenv import dotenv_values
+
+    env_file.assign(tmp_path / ".env", "A", value)
+
+    assert dotenv_values(tmp_path / ".env", interpolate=False) == {"A": value}
+
+
+def test_secrets_are_for_the_owner_only(env: Path) -> None:
+    env_file.assign(env, "API_KEY", "x")
+
+    assert env.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("line", ["=3", "two words", "NAME", "'quoted'"])
+def test_a_malformed_line_is_named_and_nothing_is_changed(tmp_path: Path, line: str) -> None:
+    path = tmp_path / ".env"
+    path.write_text(f"A=1\n\n{line}\n")
+
+    with pytest.raises(ConfigError, match=r"\.env:3: not an assignment"):
+        env_file.assign(path, "B", "2")
+
+    assert path.read_text() == f"A=1\n\n{line}\n"
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"A=\xff")
+
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        env_file.read(tmp_path / ".env")
+
+
+def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".env").mkdir()
+
+    with pytest.raises(ConfigError, match="cannot be read"):
+        env_file.read(tmp_path / ".env")
+
+
+def test_a_line_break_in_a_value_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="one line"):
+        env_file.assign(tmp_path / ".env", "A", "1\n2")

@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import pytest
+
+from frontier.configuration import Configuration
+from frontier.domain.errors import ConfigError, NotFoundError
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("API_PORT", "API_KEY", "LOG_LEVEL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def configuration(
+    tmp_path: Path, text: str = "", *, environ: dict[str, str] | None = None, **overrides: object
+) -> Configuration:
+    (tmp_path / ".env").write_text(text)
+    return Configuration(tmp_path / ".env", overrides, environ or {})
+
+
+def test_each_source_wins_over_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert configuration(tmp_path).get("API_PORT").origin == "default"
+    assert configuration(tmp_path, "API_PORT=1").load().api_port == 1
+
+    monkeypatch.setenv("API_PORT", "2")
+    from_env = configuration(tmp_path, "API_PORT=1", environ={"API_PORT": "2"})
+    assert from_env.get("api_port").value == "2"
+    assert from_env.get("api_port").origin == "environment"
+
+    given = configuration(tmp_path, "API_PORT=1", environ={"API_PORT": "2"}, api_port=3)
+    assert given.get("API_PORT").value == "3"
+    assert given.get("API_PORT").origin == "command line"
+
+
+def test_a_wrong_value_names_file_line_and_field(tmp_path: Path) -> None:
+    wrong = configuration(tmp_path, "\n# port\nAPI_PORT=abc\n")
+
+    with pytest.raises(ConfigError, match=r"\.env:3: API_PORT: Input should be a valid integer"):
+        wrong.load()
+
+
+def test_a_wrong_value_of_the_environment_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_PORT", "99999")
+
+    with pytest.raises(ConfigError, match=r"^environment: API_PORT"):
+        configuration(tmp_path, environ={"API_PORT": "99999"}).load()
+
+
+def test_an_unknown_variable_is_named_with_the_nearest_ones(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"\.env:1: API_PRT: no such setting") as caught:
+        configuration(tmp_path, "API_PRT=1").load()
+
+    assert "API_PORT" in caught.value.hint
+
+
+def test_a_value_is_checked_before_it_is_written(tmp_path: Path) -> None:
+    config = configuration(tmp_path, "# mine\n")
+
+    with pytest.raises(ConfigError, match="API_PORT=many"):
+        config.set("api_port", "many")
+    config.set("api_port", "12000")
+
+    assert (tmp_path / ".env").read_text() == "# mine\nAPI_PORT=12000\n"
+
+
+def test_an_unknown_name_is_not_found(tmp_path: Path) -> None:
+    config = configuration(tmp_path)
+
+    with pytest.raises(NotFoundError, match="'GRAFNA_PORT'") as caught:
+        config.set("GRAFNA_PORT", "1")
+    with pytest.raises(NotFoundError) as far:
+        config.get("zzz")
+
+    assert "GRAFANA_PORT" in caught.value.hint
+    assert "config show" in far.value.hint
+
+
+def test_unset_removes_even_what_is_no_setting(tmp_path: Path) -> None:
+    config = configuration(tmp_path, "API_PRT=1\n")
+
+    assert config.unset("API_PRT")
+
+    assert config.load().api_port == 11434
+    assert not config.unset("API_PORT")
+
+
+def test_secrets_are_masked(tmp_path: Path) -> None:
+    config = configuration(tmp_path, "API_KEY=sesame\n")
+
+    assert config.get("API_KEY").value == "**********"
+    assert config.check("API_KEY", "other") == "**********"
+
+
+def test_what_has_no_effect_tells_why(tmp_path: Path) -> None:
+    assert "revision" in configuration(tmp_path).get("MISTRAL_MODEL_REVISION").no_effect
+    assert configuration(tmp_path).get("API_PORT").no_effect == ""
+
+
+def test_values_are_shown_as_they_are_written(tmp_path: Path) -> None:
+    config = configuration(tmp_path)
+
+    assert config.get("ENABLE_CACHE").value == "true"
+    assert config.get("DEFAULT_TOP_K").value == ""
