@@ -1,0 +1,126 @@
+"""AMD GPUs: from amd-smi, else from rocm-smi, else from the kernel's own files."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from frontier.adapters.machine.pci import has_gpu
+from frontier.adapters.machine.tools import Run, ToolError, ToolMissingError, one_line
+from frontier.domain.machine import Gpu
+
+Json = dict[str, Any]
+
+# The amdsmi command prints MB and GB for powers of 1024.
+_UNITS = {"B": 0, "KB": 10, "MB": 20, "GB": 30, "KIB": 10, "MIB": 20, "GIB": 30}
+
+
+def probe(run: Run, root: Path) -> tuple[tuple[Gpu, ...], tuple[str, ...]]:
+    """Return the GPUs of the first source that lists any, and what went wrong before."""
+    problems: list[str] = []
+    sources: tuple[tuple[str, Callable[[], tuple[Gpu, ...]]], ...] = (
+        ("amd-smi", lambda: _amd_smi(run)),
+        ("rocm-smi", lambda: _rocm_smi(run)),
+        ("amdgpu", lambda: _kernel(root)),
+    )
+    for name, read in sources:
+        try:
+            if gpus := read():
+                return gpus, tuple(problems)
+        except ToolMissingError:
+            continue
+        except ToolError as error:
+            problems.append(str(error))
+        except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
+            problems.append(f"{name}: unexpected output: {one_line(repr(error))}")
+    if not problems and has_gpu(root, "amd"):
+        problems.append("amdgpu: this machine has an AMD GPU that no driver uses: install ROCm")
+    return (), tuple(problems)
+
+
+def _amd_smi(run: Run) -> tuple[Gpu, ...]:
+    """Source: https://rocm.docs.amd.com/projects/amdsmi, "static" and "metric"."""
+    cards = _cards(run(["amd-smi", "static", "--asic", "--vram", "--driver", "--json"]))
+    try:
+        usage = _cards(run(["amd-smi", "metric", "--mem-usage", "--json"]))
+    except ToolError:
+        usage = []  # what is free is good to know, not worth losing the GPU for
+    free = {card["gpu"]: _amount(card["mem_usage"]["free_vram"]) for card in usage}
+    return tuple(
+        Gpu(
+            vendor="amd",
+            name=_known(card["asic"]["market_name"]) or "AMD GPU",
+            memory_total_bytes=_amount(card["vram"]["size"]),
+            memory_free_bytes=free.get(card["gpu"]),
+            driver=_known(card.get("driver", {}).get("version")),
+            compute_capability=_known(card["asic"].get("target_graphics_version")),
+        )
+        for card in cards
+    )
+
+
+def _cards(text: str) -> list[Json]:
+    """Return one object per GPU: ROCm 6 prints a list, ROCm 7 wraps it in ``gpu_data``."""
+    document = json.loads(text)
+    return cast("list[Json]", document["gpu_data"] if isinstance(document, dict) else document)
+
+
+def _amount(field: object) -> int | None:
+    """Return the bytes of ``{"value": 196592, "unit": "MB"}``, None for ``"N/A"``."""
+    match field:
+        case {"value": int(value), "unit": str(unit)}:
+            return value << _UNITS[unit.upper()]
+        case _:
+            return None
+
+
+def _known(value: object) -> str:
+    return "" if value in (None, "N/A") else str(value)
+
+
+def _rocm_smi(run: Run) -> tuple[Gpu, ...]:
+    """Source: rocm_smi.py of ROCm 5 and 6; keys changed their case between the two."""
+    flags = ["--showproductname", "--showmeminfo", "vram", "--showdriverversion", "--json"]
+    # Warnings may stand before the JSON.
+    document = json.loads("{" + run(["rocm-smi", *flags]).partition("{")[2])
+    cards = {
+        name: {key.lower(): value for key, value in card.items()}
+        for name, card in document.items()
+        if re.fullmatch(r"card\d+", name)
+    }
+    driver = str(document.get("system", {}).get("Driver version", ""))
+    return tuple(_rocm_card(card, driver) for card in cards.values())
+
+
+def _rocm_card(card: Json, driver: str) -> Gpu:
+    total = int(card["vram total memory (b)"])
+    return Gpu(
+        vendor="amd",
+        name=_known(card.get("card series")) or _known(card.get("card model")) or "AMD GPU",
+        memory_total_bytes=total,
+        memory_free_bytes=total - int(card["vram total used memory (b)"]),
+        driver=driver,
+        compute_capability=_known(card.get("gfx version")),
+    )
+
+
+def _kernel(root: Path) -> tuple[Gpu, ...]:
+    """Source: https://docs.kernel.org/gpu/amdgpu/driver-misc.html, "mem_info_vram_total"."""
+    totals = sorted((root / "sys/class/drm").glob("card*/device/mem_info_vram_total"))
+    version = root / "sys/module/amdgpu/version"  # only out-of-tree drivers have one
+    driver = version.read_text().strip() if version.exists() else ""
+    return tuple(_kernel_card(total.parent, driver) for total in totals)
+
+
+def _kernel_card(device: Path, driver: str) -> Gpu:
+    product = device / "product_name"
+    name = product.read_text().strip() if product.exists() else ""
+    total = int((device / "mem_info_vram_total").read_text())
+    return Gpu(
+        vendor="amd",
+        name=name or f"AMD GPU {(device / 'device').read_text().strip()}",
+        memory_total_bytes=total,
+        memory_free_bytes=total - int((device / "mem_info_vram_used").read_text()),
+        driver=driver,
+    )

@@ -1,0 +1,89 @@
+"""Processor, memory and chip of a Mac, from sysctl, vm_stat and system_profiler."""
+
+import json
+import re
+from collections.abc import Mapping
+
+from frontier.adapters.machine.tools import Run, ToolError
+from frontier.domain.machine import AppleChip, Cpu, Memory
+
+_ARM_PREFIX = "hw.optional.arm.FEAT_"
+_ARM_FEATURES = frozenset({"DotProd", "I8MM", "BF16", "FP16", "SME", "SME2"})
+_INTEL_FEATURES = frozenset({"AVX1.0", "AVX2", "F16C", "FMA", "AVX512F", "AVX512VNNI"})
+
+
+def version(run: Run) -> str:
+    """Return macOS's version, like ``15.5``."""
+    return run(["sw_vers", "-productVersion"]).strip()
+
+
+def sysctl(run: Run) -> dict[str, str]:
+    """Return the kernel's state below ``hw`` and ``machdep.cpu``.
+
+    Whole branches, because asking for one name that an older kernel lacks fails.
+    """
+    try:
+        text = run(["sysctl", "hw", "machdep.cpu"])
+    except ToolError as error:
+        if not error.stdout:
+            raise
+        text = error.stdout  # one unreadable name does not spoil the others
+    return {name: value for name, _, value in (row.partition(": ") for row in text.splitlines())}
+
+
+def cpu(run: Run, arch: str) -> Cpu:
+    """Return the processor; macOS limits no process to some of the cores."""
+    state = sysctl(run)
+    logical = int(state["hw.logicalcpu"])
+    return Cpu(
+        model=state.get("machdep.cpu.brand_string", arch),
+        physical=int(state["hw.physicalcpu"]),
+        logical=logical,
+        usable=logical,
+        features=tuple(sorted(_features(state))),
+    )
+
+
+def _features(state: Mapping[str, str]) -> set[str]:
+    intel = f"{state.get('machdep.cpu.features', '')} {state.get('machdep.cpu.leaf7_features', '')}"
+    arm = {
+        name.removeprefix(_ARM_PREFIX)
+        for name, value in state.items()
+        if name.startswith(_ARM_PREFIX) and value == "1"
+    }
+    return {name.lower() for name in (arm & _ARM_FEATURES) | (set(intel.split()) & _INTEL_FEATURES)}
+
+
+def memory(run: Run) -> Memory:
+    """Return main memory; free, speculative and inactive pages are available.
+
+    Source: vm_stat(1); psutil adds up the same three.
+    """
+    pages = run(["vm_stat"])
+    page_size = re.search(r"page size of (\d+) bytes", pages)
+    counts = re.findall(r"(?m)^Pages (?:free|inactive|speculative):\s+(\d+)\.", pages)
+    if page_size is None or not counts:
+        raise ToolError("vm_stat: unexpected output")
+    return Memory(
+        total_bytes=int(sysctl(run)["hw.memsize"]),
+        available_bytes=int(page_size[1]) * sum(map(int, counts)),
+    )
+
+
+def chip(run: Run) -> AppleChip | None:
+    """Return the Apple chip without its GPU cores, None on a Mac with an Intel processor."""
+    state = sysctl(run)
+    if state.get("hw.optional.arm64") != "1":
+        return None
+    return AppleChip(
+        name=state["machdep.cpu.brand_string"],
+        gpu_cores=None,
+        unified_memory_bytes=int(state["hw.memsize"]),
+    )
+
+
+def gpu_cores(run: Run) -> int | None:
+    """Return the cores of the built-in GPU, None where macOS hides them: in virtual machines."""
+    displays = json.loads(run(["system_profiler", "SPDisplaysDataType", "-json"]))
+    counts = [display.get("sppci_cores") for display in displays["SPDisplaysDataType"]]
+    return next((int(count) for count in counts if count), None)

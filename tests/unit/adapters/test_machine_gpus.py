@@ -1,0 +1,247 @@
+"""GPUs from recorded output of the vendors' tools, whole and broken."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from frontier.adapters.machine import amd, nvidia
+from frontier.adapters.machine.tools import Run, ToolError, ToolMissingError
+from frontier.domain.machine import Gpu
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "machine"
+MIB = 1 << 20
+NOWHERE = Path("/nonexistent")
+
+
+def said(name: str) -> str:
+    return (FIXTURES / name).read_text()
+
+
+def tools(answers: Mapping[str, str | ToolError]) -> Run:
+    """A Run that answers by the beginning of the command line; what is not named is missing."""
+
+    def run(argv: Sequence[str]) -> str:
+        line = " ".join(argv)
+        for start, answer in answers.items():
+            if line.startswith(start):
+                if isinstance(answer, ToolError):
+                    raise answer
+                return answer
+        raise ToolMissingError(f"{argv[0]}: not installed")
+
+    return run
+
+
+def pci(root: Path, vendor: str) -> Path:
+    device = root / "sys/bus/pci/devices/0000:01:00.0"
+    device.mkdir(parents=True)
+    (device / "vendor").write_text(f"{vendor}\n")
+    (device / "class").write_text("0x030000\n")
+    return root
+
+
+def test_two_nvidia_gpus_are_read_with_their_free_memory() -> None:
+    gpus, problems = nvidia.probe(tools({"nvidia-smi": said("nvidia/two-h100.csv")}), NOWHERE)
+
+    assert problems == ()
+    assert [gpu.memory_free_bytes for gpu in gpus] == [81008 * MIB, 1203 * MIB]
+    assert gpus[0] == Gpu(
+        vendor="nvidia",
+        name="NVIDIA H100 80GB HBM3",
+        memory_total_bytes=81559 * MIB,
+        memory_free_bytes=81008 * MIB,
+        driver="570.133.20",
+        compute_capability="9.0",
+    )
+
+
+def test_unified_memory_is_unknown_and_not_zero() -> None:
+    (gpu,), problems = nvidia.probe(tools({"nvidia-smi": said("nvidia/unified-gb10.csv")}), NOWHERE)
+
+    assert (gpu.memory_total_bytes, gpu.memory_free_bytes, problems) == (None, None, ())
+    assert gpu.compute_capability == "12.1"
+
+
+def test_a_driver_that_knows_no_compute_capability_is_asked_again_without_it() -> None:
+    refusal = ToolError(
+        'nvidia-smi: exit code 2: Field "compute_cap" is not a valid field to query.'
+    )
+    run = tools(
+        {
+            "nvidia-smi --query-gpu=name,memory.total,memory.free,driver_version,c": refusal,
+            "nvidia-smi": said("nvidia/before-510.csv"),
+        }
+    )
+
+    (gpu,), problems = nvidia.probe(run, NOWHERE)
+
+    assert problems == ()
+    assert (gpu.name, gpu.driver, gpu.compute_capability) == (
+        "Tesla V100-SXM2-16GB",
+        "470.256.02",
+        "",
+    )
+
+
+def test_one_lost_gpu_does_not_hide_the_other() -> None:
+    text = said("nvidia/one-lost.csv")
+    failed = ToolError("nvidia-smi: exit code 15: GPU is lost", stdout=text)
+
+    for answer in (text, failed):
+        gpus, problems = nvidia.probe(tools({"nvidia-smi": answer}), NOWHERE)
+
+        assert [gpu.name for gpu in gpus] == ["NVIDIA GeForce RTX 4090"]
+        assert len(problems) == 1
+        assert "GPU is lost" in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "nvidia-smi: printed nothing"),
+        ("No devices were found\n", "nvidia-smi: No devices were found"),
+        ("<html><body>Login</body></html>", "nvidia-smi: <html><body>Login</body></html>"),
+        ("a, b, c, d, e\n", "nvidia-smi: a, b, c, d, e"),
+        ("\x00\x01\x02", "nvidia-smi: "),
+    ],
+)
+def test_garbage_is_a_problem_and_no_gpu(text: str, problem: str) -> None:
+    assert nvidia.probe(tools({"nvidia-smi": text}), NOWHERE) == ((), (problem,))
+
+
+def test_a_driver_that_does_not_answer_is_a_problem() -> None:
+    failed = ToolError("nvidia-smi: exit code 9: NVIDIA-SMI has failed", stdout="NVIDIA-SMI has\n")
+
+    assert nvidia.probe(tools({"nvidia-smi": failed}), NOWHERE) == ((), (str(failed),))
+
+
+def test_without_the_tool_only_a_plugged_in_gpu_is_a_problem(tmp_path: Path) -> None:
+    assert nvidia.probe(tools({}), NOWHERE) == ((), ())
+    assert nvidia.probe(tools({}), pci(tmp_path, "0x10de"))[1] == (
+        "nvidia-smi: not installed, but this machine has an NVIDIA GPU: install its driver",
+    )
+
+
+def test_a_pci_device_that_vanishes_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "sys/bus/pci/devices/0000:02:00.0").mkdir(parents=True)
+
+    assert nvidia.probe(tools({}), tmp_path) == ((), ())
+
+
+def test_amd_smi_of_rocm_7_tells_total_and_free_memory() -> None:
+    run = tools(
+        {
+            "amd-smi static": said("amd/static-rocm7.json"),
+            "amd-smi metric": said("amd/metric-rocm7.json"),
+        }
+    )
+
+    gpus, problems = amd.probe(run, NOWHERE)
+
+    assert problems == ()
+    assert gpus == (
+        Gpu(
+            vendor="amd",
+            name="AMD Instinct MI300X",
+            memory_total_bytes=196592 * MIB,
+            memory_free_bytes=196307 * MIB,
+            driver="6.12.12",
+            compute_capability="gfx942",
+        ),
+    )
+
+
+def test_amd_smi_of_rocm_6_without_a_metric_still_tells_the_gpu() -> None:
+    run = tools(
+        {
+            "amd-smi static": said("amd/static-rocm6.json"),
+            "amd-smi metric": ToolError("amd-smi: exit code 1: not supported"),
+        }
+    )
+
+    (gpu,), _ = amd.probe(run, NOWHERE)
+
+    assert (gpu.name, gpu.memory_total_bytes, gpu.memory_free_bytes) == (
+        "AMD GPU",
+        65520 * MIB,
+        None,
+    )
+
+
+def test_a_memory_size_that_is_not_available_is_unknown() -> None:
+    card = json.loads(said("amd/static-rocm6.json"))
+    card[0]["vram"]["size"] = "N/A"
+
+    (gpu,), _ = amd.probe(tools({"amd-smi static": json.dumps(card)}), NOWHERE)
+
+    assert gpu.memory_total_bytes is None
+
+
+def test_rocm_smi_stands_in_for_amd_smi_and_its_warning_is_skipped() -> None:
+    (gpu,), problems = amd.probe(tools({"rocm-smi": said("amd/rocm-smi.txt")}), NOWHERE)
+
+    assert problems == ()
+    assert gpu == Gpu(
+        vendor="amd",
+        name="Radeon RX 7900 XTX",
+        memory_total_bytes=25753026560,
+        memory_free_bytes=25753026560 - 1073741824,
+        driver="6.7.0",
+        compute_capability="gfx1100",
+    )
+
+
+def test_the_kernel_stands_in_for_both_tools(tmp_path: Path) -> None:
+    for card, product in (("card0", ""), ("card1", "AMD Radeon PRO W7900\n")):
+        device = tmp_path / "sys/class/drm" / card / "device"
+        device.mkdir(parents=True)
+        (device / "mem_info_vram_total").write_text("48301604864\n")
+        (device / "mem_info_vram_used").write_text("301604864\n")
+        (device / "device").write_text("0x744c\n")
+        if product:
+            (device / "product_name").write_text(product)
+    version = tmp_path / "sys/module/amdgpu/version"
+    version.parent.mkdir(parents=True)
+    version.write_text("6.8.5\n")
+
+    gpus, problems = amd.probe(tools({}), tmp_path)
+
+    assert problems == ()
+    assert [gpu.name for gpu in gpus] == ["AMD GPU 0x744c", "AMD Radeon PRO W7900"]
+    assert {gpu.memory_free_bytes for gpu in gpus} == {48_000_000_000}
+    assert {gpu.driver for gpu in gpus} == {"6.8.5"}
+
+
+@pytest.mark.parametrize("text", ["", "<html>", "[1]", "{}", "null", '{"gpu_data": [{}]}'])
+def test_garbage_of_amd_smi_is_a_problem_and_the_next_source_is_asked(text: str) -> None:
+    run = tools({"amd-smi": text, "rocm-smi": said("amd/rocm-smi.txt")})
+
+    gpus, problems = amd.probe(run, NOWHERE)
+
+    assert [gpu.name for gpu in gpus] == ["Radeon RX 7900 XTX"]
+    assert len(problems) == 1
+    assert problems[0].startswith("amd-smi: unexpected output: ")
+
+
+@pytest.mark.parametrize("text", ["", "WARNING: nothing", "{}", '{"card0": {}}', '{"card0": 3}'])
+def test_garbage_of_rocm_smi_breaks_nothing(text: str) -> None:
+    gpus, _ = amd.probe(tools({"rocm-smi": text}), NOWHERE)
+
+    assert gpus == ()
+
+
+def test_an_amd_gpu_that_no_driver_uses_is_a_problem(tmp_path: Path) -> None:
+    assert amd.probe(tools({}), NOWHERE) == ((), ())
+    (problem,) = amd.probe(tools({}), pci(tmp_path, "0x1002"))[1]
+    assert "no driver uses" in problem
+
+
+def test_amd_tools_that_hang_are_a_problem_each() -> None:
+    late = {name: ToolError(f"{name}: timed out after 5 s") for name in ("amd-smi", "rocm-smi")}
+
+    assert amd.probe(tools(late), NOWHERE) == (
+        (),
+        ("amd-smi: timed out after 5 s", "rocm-smi: timed out after 5 s"),
+    )
