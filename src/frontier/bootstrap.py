@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from frontier.adapters.native import NativeRuntime
     from frontier.adapters.snapshots import Snapshots
     from frontier.configuration import Configuration
+    from frontier.ports import MachineProbe
     from frontier.settings import Settings
 
 
@@ -72,6 +73,13 @@ class Services:
         from frontier.adapters.native import NativeRuntime
 
         return NativeRuntime(self.workspace, python=sys.executable)
+
+    @cached_property
+    def machine(self) -> "MachineProbe":
+        """Looks at the machine."""
+        from frontier.adapters.machine import probe_machine
+
+        return probe_machine
 
     @contextlib.contextmanager
     def changing(self, command: str) -> Iterator[None]:

@@ -169,3 +169,15 @@ class Probe(Protocol):
     async def token(self, port: int, model: str) -> str:
         """Have *model* generate one token; takes as long as it takes."""
         ...
+
+
+class ProjectFile(Protocol):
+    """The rendered project that should run."""
+
+    def load(self) -> Project | None:
+        """Return it, None when nothing was brought up yet."""
+        ...
+
+    def clear(self) -> None:
+        """Forget it."""
+        ...
