@@ -5,6 +5,11 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from frontier.domain.chat import Message, Piece, Sampling
+from frontier.domain.errors import RuntimeFailedError
+from frontier.domain.project import Project, Route, Service
+from frontier.domain.snapshot import Snapshot
+from frontier.domain.state import DaemonState, ServiceState
+from frontier.ports import Reporter
 
 
 class FakeChat:
@@ -48,3 +53,89 @@ class FakeReporter:
 
     def update(self, done: int, total: int | None = None) -> None:
         self.done = (done, total)
+
+
+class FakeRuntime:
+    """Runs nothing; services get ready at once unless told to fail."""
+
+    def __init__(self) -> None:
+        self.running: Project | None = None
+        self.failing: set[str] = set()
+        self.calls: list[str] = []
+        self.phase: Literal["ready", "backoff"] = "ready"
+
+    def state(self) -> DaemonState | None:
+        if self.running is None:
+            return None
+        services = tuple(
+            ServiceState(name=s.name, phase=self.phase, digest=s.digest, pid=7, started_at=90.0)
+            for s in self.running.services
+        )
+        return DaemonState(pid=1, started_at=0.0, stack=self.running.stack, services=services)
+
+    def apply(self, project: Project) -> None:
+        self.calls.append(f"apply {project.routes[0].model}")
+        self.running = project
+
+    def wait_ready(self, project: Project, reporter: Reporter) -> DaemonState:
+        if project.routes[0].model in self.failing:
+            raise RuntimeFailedError("llamacpp died", details="out of memory")
+        state = self.state()
+        assert state is not None
+        return state
+
+    def restart(self, service: str) -> None:
+        self.calls.append(f"restart {service}")
+
+    def stop(self, reporter: Reporter) -> bool:
+        self.calls.append("stop")
+        was_running, self.running = self.running is not None, None
+        return was_running
+
+
+class FakeProjectFile:
+    """Follows what the runtime was last told, as the real file does."""
+
+    def __init__(self, runtime: FakeRuntime, project: Project | None = None) -> None:
+        self._runtime = runtime
+        self.project = project
+
+    def load(self) -> Project | None:
+        return self._runtime.running or self.project
+
+    def clear(self) -> None:
+        self.project = None
+
+
+class FakeSnapshots:
+    """Keeps the names of what was taken."""
+
+    def __init__(self) -> None:
+        self.taken: list[Snapshot] = []
+        self.restored: list[str] = []
+
+    def take(self, before: str) -> Snapshot:
+        self.taken.append(Snapshot(id=f"{len(self.taken)}-{before}", before=before, files=()))
+        return self.taken[-1]
+
+    def all(self) -> tuple[Snapshot, ...]:
+        return tuple(reversed(self.taken))
+
+    def find(self, snapshot_id: str) -> Snapshot:
+        return next(s for s in self.taken if s.id == snapshot_id)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        self.restored.append(snapshot.id)
+
+
+def project(model: str = "m:1") -> Project:
+    """A project of an engine and a gateway."""
+    return Project(
+        name="frontier-llamacpp",
+        stack="llamacpp",
+        services=(
+            Service(name="llamacpp", argv=("llama-server", "--alias", model)),
+            Service(name="gateway", argv=("gateway",), needs=("llamacpp",)),
+        ),
+        routes=(Route(model=model, service="llamacpp", backend="llamacpp"),),
+    )

@@ -1,0 +1,33 @@
+"""The rendered project on disk: what `frontier start` starts again."""
+
+from pathlib import Path
+
+from frontier.domain.errors import ConfigError
+from frontier.domain.project import Project
+
+
+class ProjectFile:
+    """One workspace's rendered project."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> Project | None:
+        """Return the project, None when nothing was brought up yet.
+
+        Raises:
+            ConfigError: the file is not what this version writes.
+        """
+        try:
+            return Project.from_json(self._path.read_text())
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(
+                f"{self._path}: not a project of this version: {error}",
+                hint="`frontier up` renders it anew.",
+            ) from error
+
+    def clear(self) -> None:
+        """Forget the project."""
+        self._path.unlink(missing_ok=True)

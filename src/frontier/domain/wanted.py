@@ -1,0 +1,50 @@
+"""What a person asked `up` for, settings and command line together, as plain values."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from frontier.domain.chat import Sampling
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """Where the gateway listens.
+
+    Attributes:
+        address: Bind address.
+        ports: TCP ports, 0 left out.
+        api_key: What every request must carry; empty means open.
+    """
+
+    address: str
+    ports: tuple[int, ...]
+    api_key: str = field(default="", repr=False)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Tell whether only this machine can reach it."""
+        return self.address in LOOPBACK or self.address.startswith("127.")
+
+    @property
+    def host(self) -> str:
+        """Return the address as a client on this machine would write it."""
+        everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
+        address = everywhere.get(self.address, self.address)
+        return f"[{address}]" if ":" in address else address
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Return one URL per port, without a path."""
+        return tuple(f"http://{self.host}:{port}" for port in self.ports)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """One `up`."""
+
+    stack: str
+    model: str
+    listening: Listening
+    proof: Sampling = field(default_factory=lambda: Sampling(temperature=0.0, max_tokens=48))

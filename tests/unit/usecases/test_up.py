@@ -1,0 +1,266 @@
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from fakes import (
+    FakeChat,
+    FakeProjectFile,
+    FakeReporter,
+    FakeRuntime,
+    FakeSnapshots,
+    project,
+)
+
+from frontier.domain.chat import Piece
+from frontier.domain.errors import (
+    DoesNotFitError,
+    PortTakenError,
+    RefusedError,
+    RuntimeFailedError,
+    StackNotFoundError,
+    UsageError,
+)
+from frontier.domain.machine import AppleChip, Cpu, Gpu, Machine, Memory
+from frontier.domain.model import Model
+from frontier.domain.stack import Stack
+from frontier.domain.wanted import Listening, Wanted
+from frontier.usecases.up import Narrator, StackUp, describe, up
+
+GIB = 2**30
+LOOPBACK = Listening(address="127.0.0.1", ports=(11434, 8081))
+MACHINE = Machine(
+    os="linux",
+    os_version="Debian 12",
+    arch="x86_64",
+    cpu=Cpu(model="EPYC", physical=2, logical=2, usable=2),
+    memory=Memory(total_bytes=24 * GIB, available_bytes=20 * GIB),
+    disk=None,
+)
+
+
+class OneStack:
+    def __init__(self, runtimes: tuple[str, ...] = ("native",)) -> None:
+        self.runtimes = runtimes
+
+    def names(self) -> tuple[str, ...]:
+        return ("llamacpp",)
+
+    def load(self, name: str) -> Stack:
+        if name != "llamacpp":
+            raise StackNotFoundError(f"there is no stack named {name!r}")
+        return Stack(name=name, title="t", engine="llamacpp", runtimes=self.runtimes)
+
+
+@dataclass
+class World:
+    runtime: FakeRuntime = field(default_factory=FakeRuntime)
+    chat: FakeChat = field(default_factory=lambda: FakeChat([Piece(text="Hi")]))
+    snapshots: FakeSnapshots = field(default_factory=FakeSnapshots)
+    stacks: OneStack = field(default_factory=OneStack)
+    machine: Machine = MACHINE
+    size_bytes: int = 100_000_000
+    taken: bool = False
+    heard: list[str] = field(default_factory=list)
+
+    def free_ports(self, listening: Listening) -> None:
+        if self.taken:
+            raise PortTakenError(f"port {listening.ports[0]} is taken by nginx")
+
+    def obtain(self, name: str) -> Model:
+        return Model(
+            name=name, digest="d", size_bytes=self.size_bytes, source="file:", file_name="f",
+            path=Path("/m.gguf"),
+        )  # fmt: skip
+
+    def up(
+        self,
+        model: str = "m:1",
+        *,
+        stack: str = "llamacpp",
+        listening: Listening = LOOPBACK,
+        dry_run: bool = False,
+    ) -> StackUp:
+        reporter = FakeReporter()
+        return up(
+            Wanted(stack=stack, model=model, listening=listening),
+            stacks=self.stacks,
+            machine=lambda: self.machine,
+            obtain=self.obtain,
+            build=lambda model, _: project(model.name),
+            free_ports=self.free_ports,
+            runtime=self.runtime,
+            project=FakeProjectFile(self.runtime),
+            snapshots=self.snapshots,
+            chat=self.chat,
+            clock=self.chat.clock,
+            clients=lambda model: {"curl": model},
+            narrator=Narrator(reporter),
+            reporter=reporter,
+            on_text=self.heard.append,
+            dry_run=dry_run,
+        )
+
+
+def test_up_ends_with_a_streamed_answer_and_where_to_find_it() -> None:
+    world = World()
+
+    result = world.up()
+
+    assert world.heard == ["Hi"]
+    assert result.answer is not None
+    assert result.urls == ("http://127.0.0.1:11434", "http://127.0.0.1:8081")
+    assert [str(s) for s in result.steps] == [
+        "start llamacpp: not running",
+        "start gateway: not running",
+    ]
+    assert [s.before for s in world.snapshots.taken] == ["up"]
+
+
+def test_up_twice_changes_nothing_and_proves_again() -> None:
+    world = World()
+    world.up()
+
+    again = world.up()
+
+    assert again.steps == ()
+    assert again.answer is not None
+    assert world.runtime.calls == ["apply m:1"]
+    assert len(world.snapshots.taken) == 1
+
+
+def test_another_model_restarts_only_the_engine() -> None:
+    world = World()
+    world.up()
+
+    result = world.up("m:2")
+
+    assert [str(s) for s in result.steps] == ["restart llamacpp: changed"]
+
+
+def test_a_dry_run_decides_and_changes_nothing() -> None:
+    world = World(taken=True)
+
+    result = world.up(dry_run=True)
+
+    assert not result.applied
+    assert result.answer is None
+    assert [s.action for s in result.steps] == ["start", "start"]
+    assert (world.runtime.calls, world.snapshots.taken, world.heard) == ([], [], [])
+
+
+def test_services_that_are_not_ready_are_waited_for_although_nothing_changed() -> None:
+    world = World()
+    world.up()
+    world.runtime.phase = "backoff"
+
+    world.up()
+
+    assert world.runtime.calls == ["apply m:1", "apply m:1"]
+
+
+def test_a_failed_start_leaves_nothing_running() -> None:
+    world = World()
+    world.runtime.failing = {"m:1"}
+
+    with pytest.raises(RuntimeFailedError) as caught:
+        world.up()
+
+    assert caught.value.details == "out of memory"
+    assert world.runtime.running is None
+
+
+def test_a_failed_change_goes_back_to_what_ran() -> None:
+    world = World()
+    world.up()
+    world.runtime.failing = {"m:2"}
+
+    with pytest.raises(RuntimeFailedError):
+        world.up("m:2")
+
+    assert world.runtime.running == project("m:1")
+
+
+def test_a_taken_port_is_found_before_anything_starts() -> None:
+    world = World(taken=True)
+
+    with pytest.raises(PortTakenError, match="nginx"):
+        world.up()
+
+    assert world.runtime.calls == []
+
+
+def test_a_model_that_memory_cannot_hold_is_refused_in_bytes() -> None:
+    world = World(size_bytes=21 * GIB)
+
+    with pytest.raises(DoesNotFitError, match="22,817,013,760 bytes, 21,474,836,480 are there"):
+        world.up()
+
+    assert world.runtime.calls == []
+
+
+def test_what_runs_gives_way_to_what_replaces_it() -> None:
+    world = World()
+    world.up()
+    world.size_bytes = 21 * GIB
+
+    assert world.up("m:2").answer is not None
+
+
+def test_a_machine_whose_memory_is_unknown_is_given_a_try() -> None:
+    world = World(machine=replace(MACHINE, memory=None), size_bytes=2**50)
+
+    assert world.up().answer is not None
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.0.2.1"])
+def test_a_wide_bind_without_a_key_is_refused_with_the_command_that_makes_one(
+    address: str,
+) -> None:
+    with pytest.raises(RefusedError) as caught:
+        World().up(listening=Listening(address=address, ports=(1,)))
+
+    assert caught.value.exit_code == 5
+    assert "config set API_KEY" in caught.value.hint
+
+
+def test_a_wide_bind_with_a_key_is_served_and_reached_on_loopback() -> None:
+    result = World().up(listening=Listening(address="0.0.0.0", ports=(1,), api_key="k"))
+
+    assert result.urls == ("http://127.0.0.1:1",)
+
+
+def test_a_gateway_without_a_port_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="listen nowhere"):
+        World().up(listening=Listening(address="127.0.0.1", ports=()))
+
+
+def test_a_stack_that_cannot_run_natively_says_so() -> None:
+    with pytest.raises(UsageError, match="cannot run natively"):
+        World(stacks=OneStack(runtimes=("docker",))).up()
+
+
+def test_the_key_is_never_part_of_a_representation() -> None:
+    assert "sesame" not in repr(Listening(address="::1", ports=(1,), api_key="sesame"))
+
+
+def test_an_ipv6_address_is_bracketed_in_urls() -> None:
+    assert Listening(address="::1", ports=(1,)).urls == ("http://[::1]:1",)
+
+
+@pytest.mark.parametrize(
+    ("machine", "words"),
+    [
+        (MACHINE, "2 usable CPUs, 20.0 of 24.0 GiB memory free, no GPU"),
+        (replace(MACHINE, gpus=(Gpu(vendor="nvidia", name="H200"),)), "H200"),
+        (
+            replace(
+                MACHINE,
+                apple=AppleChip(name="Apple M2", gpu_cores=10, unified_memory_bytes=24 * GIB),
+            ),
+            "Apple M2, 20.0 of 24.0 GiB memory free, Metal",
+        ),
+        (replace(MACHINE, memory=None), "memory unknown"),
+    ],
+)
+def test_the_machine_is_one_line(machine: Machine, words: str) -> None:
+    assert words in describe(machine)
