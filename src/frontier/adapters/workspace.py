@@ -59,6 +59,11 @@ class Workspace:
         return self.state / "project" / "native.json"
 
     @property
+    def secrets(self) -> Path:
+        """Generated files that only the owner may read."""
+        return self.state / "secrets"
+
+    @property
     def snapshots(self) -> Path:
         """One folder per snapshot."""
         return self.state / "snapshots"

@@ -1,13 +1,14 @@
 """`frontier up`, `down`, `start`, `stop`, `restart`, `status` and `logs`."""
 
 import time
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from frontier.cli import output
 from frontier.cli.output import size, table, text
 from frontier.cli.session import DryRun, Json, Quiet, Session
+from frontier.domain.errors import NotFoundError
 from frontier.usecases import lifecycle
 from frontier.usecases.up import Narrator, StackUp
 from frontier.usecases.up import up as bring_up
@@ -36,8 +37,9 @@ def up(
         str | None, typer.Option("--model", "-m", help="A catalog name or source; see `models`.")
     ] = None,
     runtime: Annotated[
-        str, typer.Option("--runtime", help="`auto` or `native`.", metavar="RUNTIME")
-    ] = "",
+        Literal["auto", "native"] | None,
+        typer.Option("--runtime", help="What runs the services; `auto` decides and says why."),
+    ] = None,
     dry_run: DryRun = False,
     _json: Json = False,
     _quiet: Quiet = False,
@@ -212,8 +214,16 @@ def logs(
     """
     session: Session = ctx.obj
     log = session.services.logs
-    for entry in log.follow(service or (), lines) if follow else log.tail(service or (), lines):
-        output.line(entry)
+    names = service or log.services
+    if not names:
+        raise NotFoundError("nothing was logged here yet", hint="Begin with: `frontier up`.")
+    width = max(map(len, names))
+    for name in names:
+        for entry in log.tail(name, lines):
+            output.line(f"{name:<{width}} | {entry}")
+    if follow:
+        for name, entry in log.follow(names):
+            output.line(f"{name:<{width}} | {entry}")
 
 
 @text.register

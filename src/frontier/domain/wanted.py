@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from frontier.domain.chat import Sampling
+from frontier.domain.errors import RefusedError, UsageError
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -26,6 +27,30 @@ class Listening:
     def is_loopback(self) -> bool:
         """Tell whether only this machine can reach it."""
         return self.address in LOOPBACK or self.address.startswith("127.")
+
+    def require_safe(self, *, needs_key: bool = False) -> None:
+        """Refuse to listen nowhere, or to open the gateway to others without a key.
+
+        Args:
+            needs_key: Refuse on loopback, too.
+
+        Raises:
+            UsageError: no port.
+            RefusedError: not loopback, or *needs_key*, and no key.
+        """
+        if not self.ports:
+            raise UsageError(
+                "API_PORT and GATEWAY_PORT are both 0: the gateway would listen nowhere",
+                hint="frontier config set API_PORT 11434",
+            )
+        if self.api_key or (self.is_loopback and not needs_key):
+            return
+        why = (
+            "ENABLE_AUTH is true but there is no API_KEY"
+            if self.is_loopback
+            else f"BIND_ADDRESS={self.address} opens the gateway to others without a key"
+        )
+        raise RefusedError(why, hint='frontier config set API_KEY "$(openssl rand -hex 24)"')
 
     @property
     def host(self) -> str:

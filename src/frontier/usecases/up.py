@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from frontier.domain.chat import Answer, Message
-from frontier.domain.errors import DoesNotFitError, FrontierError, RefusedError, UsageError
+from frontier.domain.errors import DoesNotFitError, FrontierError, UsageError
 from frontier.domain.machine import Machine
 from frontier.domain.model import Model
 from frontier.domain.plan import Step, reconcile
@@ -108,7 +108,6 @@ def up(
         RuntimeFailedError: a service did not start or no token came; what ran before runs again.
     """
     stack = stacks.load(wanted.stack)
-    require_safe(wanted.listening)
     narrator.decide(_runtime(stack))
     found = machine()
     narrator.decide(describe(found))
@@ -144,24 +143,6 @@ def up(
         answer=answer,
         clients=clients(model.name),
     )
-
-
-def require_safe(listening: Listening) -> None:
-    """Refuse to open the gateway to others without a key.
-
-    Raises:
-        RefusedError: not loopback, and no key.
-    """
-    if not listening.ports:
-        raise UsageError(
-            "API_PORT and GATEWAY_PORT are both 0: the gateway would listen nowhere",
-            hint="frontier config set API_PORT 11434",
-        )
-    if not listening.is_loopback and not listening.api_key:
-        raise RefusedError(
-            f"BIND_ADDRESS={listening.address} opens the gateway to others without a key",
-            hint='frontier config set API_KEY "$(openssl rand -hex 24)"',
-        )
 
 
 def require_fit(model: Model, machine: Machine, *, running: bool) -> None:

@@ -1,6 +1,6 @@
 import pytest
-from fakes import FakeProjectFile, FakeReporter, FakeRuntime, FakeSnapshots, project
 
+from fakes import FakeProjectFile, FakeReporter, FakeRuntime, FakeSnapshots, project
 from frontier.domain.errors import NotFoundError, NotRunningError
 from frontier.usecases import lifecycle
 from frontier.usecases.snapshots import rollback

@@ -2,6 +2,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+
 from fakes import (
     FakeChat,
     FakeProjectFile,
@@ -10,12 +11,10 @@ from fakes import (
     FakeSnapshots,
     project,
 )
-
 from frontier.domain.chat import Piece
 from frontier.domain.errors import (
     DoesNotFitError,
     PortTakenError,
-    RefusedError,
     RuntimeFailedError,
     StackNotFoundError,
     UsageError,
@@ -212,39 +211,9 @@ def test_a_machine_whose_memory_is_unknown_is_given_a_try() -> None:
     assert world.up().answer is not None
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.0.2.1"])
-def test_a_wide_bind_without_a_key_is_refused_with_the_command_that_makes_one(
-    address: str,
-) -> None:
-    with pytest.raises(RefusedError) as caught:
-        World().up(listening=Listening(address=address, ports=(1,)))
-
-    assert caught.value.exit_code == 5
-    assert "config set API_KEY" in caught.value.hint
-
-
-def test_a_wide_bind_with_a_key_is_served_and_reached_on_loopback() -> None:
-    result = World().up(listening=Listening(address="0.0.0.0", ports=(1,), api_key="k"))
-
-    assert result.urls == ("http://127.0.0.1:1",)
-
-
-def test_a_gateway_without_a_port_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="listen nowhere"):
-        World().up(listening=Listening(address="127.0.0.1", ports=()))
-
-
 def test_a_stack_that_cannot_run_natively_says_so() -> None:
     with pytest.raises(UsageError, match="cannot run natively"):
         World(stacks=OneStack(runtimes=("docker",))).up()
-
-
-def test_the_key_is_never_part_of_a_representation() -> None:
-    assert "sesame" not in repr(Listening(address="::1", ports=(1,), api_key="sesame"))
-
-
-def test_an_ipv6_address_is_bracketed_in_urls() -> None:
-    assert Listening(address="::1", ports=(1,)).urls == ("http://[::1]:1",)
 
 
 @pytest.mark.parametrize(
