@@ -13,18 +13,17 @@ from frontier.adapters.workspace import Workspace, discover
 from frontier.domain.wanted import Listening, Wanted
 
 if TYPE_CHECKING:
+    from frontier.adapters.folders import StackFolders
     from frontier.adapters.llama_server import Engine
     from frontier.adapters.logs import Logs
+    from frontier.adapters.native import NativeRuntime
     from frontier.adapters.openai_client import OpenAiClient
     from frontier.adapters.project_file import ProjectFile
+    from frontier.adapters.snapshots import Snapshots
+    from frontier.configuration import Configuration
     from frontier.domain.machine import Machine
     from frontier.domain.model import Model
     from frontier.domain.project import Project
-    from frontier.adapters.folders import StackFolders
-    from frontier.adapters.native import NativeRuntime
-    from frontier.adapters.snapshots import Snapshots
-    from frontier.configuration import Configuration
-    from frontier.ports import MachineProbe
     from frontier.settings import Settings
 
 
@@ -82,12 +81,11 @@ class Services:
 
         return NativeRuntime(self.workspace, python=sys.executable)
 
-    @cached_property
-    def machine(self) -> "MachineProbe":
-        """Looks at the machine."""
+    def machine(self) -> "Machine":
+        """Look at the machine, and at the disk that the models lie on."""
         from frontier.adapters.machine import probe_machine
 
-        return probe_machine
+        return probe_machine(self.workspace.models)
 
     @cached_property
     def project(self) -> "ProjectFile":
@@ -141,7 +139,7 @@ class Services:
             listening=self.listening,
         )
 
-    def build(self, model: Model, machine: Machine) -> Project:
+    def build(self, model: "Model", machine: "Machine") -> "Project":
         """Return the project that serves *model* with the engine at hand."""
         from frontier.renderers import native
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Literal, Protocol
 
 from frontier.domain.chat import Message, Piece, Sampling
@@ -125,8 +124,8 @@ class StackSource(Protocol):
 class MachineProbe(Protocol):
     """Looks at the machine; never raises and never takes longer than its own limit."""
 
-    def __call__(self, path: Path, /) -> Machine:
-        """Return the machine, with the disk that holds *path*, an existing folder or not."""
+    def __call__(self) -> Machine:
+        """Return the machine, with the disk that models lie on."""
         ...
 
 

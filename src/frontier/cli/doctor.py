@@ -20,7 +20,7 @@ def doctor(ctx: typer.Context, _json: Json = False) -> None:
     Example: frontier doctor --json
     """
     session: Session = ctx.obj
-    session.show(session.services.machine(session.services.workspace.root))
+    session.show(session.services.machine())
 
 
 @text.register

@@ -14,6 +14,7 @@ from frontier.domain.wanted import Listening, Wanted
 from frontier.ports import (
     ChatClient,
     Clock,
+    MachineProbe,
     ProjectFile,
     Reporter,
     Runtime,
@@ -68,7 +69,7 @@ def up(
     wanted: Wanted,
     *,
     stacks: StackSource,
-    machine: Callable[[], Machine],
+    machine: MachineProbe,
     obtain: Callable[[str], Model],
     build: Callable[[Model, Machine], Project],
     free_ports: Callable[[Listening], None],
