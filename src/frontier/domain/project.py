@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 
@@ -20,7 +20,10 @@ class Service:
         proof_model: When set, ready also means that one token of this model was generated.
         start_timeout_s: Seconds from spawn to ready.
         stop_grace_s: Seconds from SIGTERM to SIGKILL.
-        needs: Services that must be ready first; they are stopped later, too.
+        needs: Services that must have been started first, so that their ports are known; they
+            are stopped later, too. They need not be ready: a crash of one never stops another.
+        generation: Raised by one to ask for a restart of an unchanged service; not part of the
+            digest.
     """
 
     name: str
@@ -32,11 +35,17 @@ class Service:
     start_timeout_s: float = 120.0
     stop_grace_s: float = 10.0
     needs: tuple[str, ...] = ()
+    generation: int = 0
 
     @property
     def digest(self) -> str:
         """Return the SHA-256 of the configuration, hex; equal digests need no restart."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        configuration = {**asdict(self), "generation": 0}
+        return hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()
+
+    def command(self, port: int) -> tuple[str, ...]:
+        """Return the command line that makes the service listen on *port*."""
+        return tuple(argument.replace("{port}", str(port)) for argument in self.argv)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +72,22 @@ class Project:
         """Map each service name to the digest of its configuration."""
         return {service.name: service.digest for service in self.services}
 
+    @property
+    def generations(self) -> dict[str, int]:
+        """Map each service name to its generation."""
+        return {service.name: service.generation for service in self.services}
+
+    def restarted(self, name: str) -> Self:
+        """Return the project that asks for one restart of service *name*."""
+        return self.with_generations({name: self.generations[name] + 1})
+
+    def with_generations(self, generations: Mapping[str, int]) -> Self:
+        """Return the project with the given *generations*; services not named keep theirs."""
+        services = tuple(
+            replace(s, generation=generations.get(s.name, s.generation)) for s in self.services
+        )
+        return replace(self, services=services)
+
     def to_json(self) -> str:
         """Return the project as indented JSON, stable between runs."""
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
@@ -71,9 +96,11 @@ class Project:
     def from_json(cls, text: str) -> Self:
         """Return the project that `to_json` wrote."""
         raw: dict[str, Any] = json.loads(text)
-        services = tuple(
-            Service(**{**s, "argv": tuple(s["argv"]), "needs": tuple(s["needs"])})
-            for s in raw.pop("services")
-        )
-        routes = tuple(Route(**{**r, "aliases": tuple(r["aliases"])}) for r in raw.pop("routes"))
+        services = tuple(Service(**_tupled(s, "argv", "needs")) for s in raw.pop("services"))
+        routes = tuple(Route(**_tupled(r, "aliases")) for r in raw.pop("routes"))
         return cls(services=services, routes=routes, **raw)
+
+
+def _tupled(raw: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return *raw* with the lists of JSON under *names* as the tuples they were."""
+    return {**raw, **{name: tuple(raw[name]) for name in names}}

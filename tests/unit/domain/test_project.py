@@ -1,0 +1,48 @@
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frontier.domain.project import Project, Service
+from native_fakes import engine, gateway, project
+
+services = st.builds(
+    Service,
+    name=st.text(),
+    argv=st.lists(st.text()).map(tuple),
+    env=st.dictionaries(st.text(), st.text()),
+    port=st.integers(0, 65535),
+    needs=st.lists(st.text()).map(tuple),
+    generation=st.integers(0),
+)
+
+
+@given(st.lists(services).map(tuple))
+def test_a_project_survives_its_json(declared: tuple[Service, ...]) -> None:
+    original = project(*declared)
+
+    assert Project.from_json(original.to_json()) == original
+
+
+def test_the_digest_follows_the_configuration_but_not_the_generation() -> None:
+    assert replace(engine(), env={"A": "1"}).digest != engine().digest
+    assert replace(engine(), generation=5).digest == engine().digest
+
+
+def test_every_port_in_the_command_line_is_filled_in() -> None:
+    service = Service(name="s", argv=("s", "--listen", "127.0.0.1:{port}", "{port}"))
+
+    assert service.command(99) == ("s", "--listen", "127.0.0.1:99", "99")
+
+
+def test_asking_for_a_restart_raises_one_generation() -> None:
+    asked = project(engine(), gateway()).restarted("gateway").restarted("gateway")
+
+    assert asked.generations == {"llamacpp": 0, "gateway": 2}
+    assert asked.digests == project(engine(), gateway()).digests
+
+
+def test_generations_of_services_that_are_gone_are_dropped() -> None:
+    assert project(engine()).with_generations({"llamacpp": 3, "gone": 9}).generations == {
+        "llamacpp": 3
+    }
