@@ -1,0 +1,168 @@
+"""One model, its engine and the gateway as a project of host processes; pure."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from frontier.domain.project import Project, Route, Service
+
+ENGINE = "llamacpp"
+GATEWAY = "gateway"
+_EVERYWHERE = ("127.0.0.1", "localhost", "0.0.0.0")  # noqa: S104 compared, not bound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSpec:
+    """A llama.cpp server for one model.
+
+    Attributes:
+        argv: The program, without flags.
+        model: Name that clients ask for.
+        path: The GGUF file.
+        aliases: More names for the model.
+        context: Context of each request slot, tokens; 0 means what the model was trained for.
+        parallel: Request slots.
+        threads: Compute threads, 0 means one per usable core.
+        cache_mib: Memory of the prompt cache in the host's memory, MiB; 0 turns it off.
+        flash_attention: None lets the engine decide.
+        embeddings: Serve embeddings, and nothing else.
+        start_timeout_s: Seconds to load the model and give its first token.
+    """
+
+    argv: tuple[str, ...]
+    model: str
+    path: Path
+    aliases: tuple[str, ...] = ()
+    context: int = 4096
+    parallel: int = 1
+    threads: int = 0
+    cache_mib: int = 512
+    flash_attention: bool | None = None
+    embeddings: bool = False
+    start_timeout_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySpec:
+    """The gateway in front of the engines.
+
+    Attributes:
+        python: The interpreter that has Frontier installed.
+        bind: Address to listen on.
+        ports: One or more TCP ports; health is asked on the first.
+        routes: The routing file that the daemon generates.
+        models: The user's own routing file; it need not exist.
+        api_key_file: File with the key that requests must carry, None for an open gateway.
+        drain_timeout_s: Seconds that requests in flight get when it stops.
+        max_body_bytes: Largest request body that it takes.
+    """
+
+    python: str
+    bind: str
+    ports: tuple[int, ...]
+    routes: Path
+    models: Path
+    api_key_file: Path | None = None
+    drain_timeout_s: float = 30.0
+    max_body_bytes: int = 100 * 1024 * 1024
+
+
+def render(stack: str, engine: EngineSpec, gateway: GatewaySpec) -> Project:
+    """Return the project that serves one model behind the gateway.
+
+    The gateway needs the engine's port, not its readiness, so both start side by side.
+    """
+    return Project(
+        name=f"frontier-{stack}",
+        stack=stack,
+        services=(_engine(engine), _gateway(gateway)),
+        routes=(Route(model=engine.model, service=ENGINE, backend=ENGINE, aliases=engine.aliases),),
+    )
+
+
+def _engine(spec: EngineSpec) -> Service:
+    return Service(
+        name=ENGINE,
+        argv=(*spec.argv, *server_flags(spec)),
+        proof_model="" if spec.embeddings else spec.model,
+        start_timeout_s=spec.start_timeout_s,
+    )
+
+
+def server_flags(spec: EngineSpec) -> tuple[str, ...]:
+    """Return the flags that ``llama-server`` and our embedded server both take.
+
+    llama.cpp shares ``--ctx-size`` among its slots; *spec* speaks of one slot.
+    """
+    flags = {
+        "--model": str(spec.path),
+        "--alias": spec.model,
+        "--host": "127.0.0.1",
+        "--port": "{port}",
+        "--ctx-size": str(spec.context * spec.parallel),
+        "--parallel": str(spec.parallel),
+        "--cache-ram": str(spec.cache_mib),
+        **({"--threads": str(spec.threads)} if spec.threads else {}),
+        **({} if spec.flash_attention is None else {"--flash-attn": _switch(spec.flash_attention)}),
+    }
+    valued = (word for flag in flags.items() for word in flag)
+    return (*valued, "--metrics", *(["--embeddings"] if spec.embeddings else []))
+
+
+def _switch(value: bool) -> str:
+    return "on" if value else "off"
+
+
+def _gateway(spec: GatewaySpec) -> Service:
+    listening = [f"{_bracketed(spec.bind)}:{port}" for port in dict.fromkeys(spec.ports)]
+    if spec.bind not in _EVERYWHERE:
+        # the daemon asks for health on loopback, wherever clients come from
+        listening.append(f"127.0.0.1:{spec.ports[0]}")
+    listen = (word for address in listening for word in ("--listen", address))
+    key = ("--api-key-file", str(spec.api_key_file)) if spec.api_key_file else ()
+    files = ("--config", str(spec.routes), "--config", str(spec.models))
+    limits = (
+        "--max-body-bytes",
+        str(spec.max_body_bytes),
+        "--drain-s",
+        f"{spec.drain_timeout_s:g}",
+    )
+    return Service(
+        name=GATEWAY,
+        argv=(spec.python, "-m", "frontier.gateway", *listen, *files, *limits, *key),
+        port=spec.ports[0],
+        health_path="/healthz",
+        start_timeout_s=30.0,
+        stop_grace_s=spec.drain_timeout_s + 5.0,  # time to say goodbye after the drain
+        needs=(ENGINE,),
+    )
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def routing(project: Project, ports: Mapping[str, int]) -> str:
+    """Return the gateway's routing file, YAML, for engines whose ports are known.
+
+    Args:
+        project: Its routes are written in order.
+        ports: Service name to loopback port; routes to other services are left out.
+    """
+    known = (route for route in project.routes if route.service in ports)
+    lines = [_route(route, ports[route.service]) for route in known]
+    head = "# Written by the Frontier daemon at every start of an engine; edits are lost.\n"
+    models = "".join(f"\n  - {line}" for line in lines) or " []"
+    return f"{head}version: 1\nmodels:{models}\n"
+
+
+def _route(route: Route, port: int) -> str:
+    entry = {
+        "name": route.model,
+        "aliases": list(route.aliases),
+        "backend": route.backend,
+        "backend_url": f"http://127.0.0.1:{port}",
+        "upstream_model": route.model,
+    }
+    return json.dumps(entry, ensure_ascii=False)  # JSON is YAML, and needs no PyYAML here

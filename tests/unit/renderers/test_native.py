@@ -1,0 +1,120 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from frontier.domain.project import Project, Route
+from frontier.domain.supervision import check
+from frontier.renderers.native import EngineSpec, GatewaySpec, render, routing
+
+ENGINE = EngineSpec(argv=("llama-server",), model="smollm2:135m", path=Path("/m/a.gguf"))
+GATEWAY = GatewaySpec(
+    python="/py",
+    bind="127.0.0.1",
+    ports=(11434, 8081),
+    routes=Path("/w/.frontier/run/routes.yaml"),
+    models=Path("/w/config/models.yaml"),
+)
+
+
+def argv(project: Project, name: str) -> str:
+    return " ".join(next(s for s in project.services if s.name == name).argv)
+
+
+def test_a_model_becomes_an_engine_and_a_gateway_that_knows_the_way() -> None:
+    project = render("llamacpp", ENGINE, GATEWAY)
+
+    check(project.services)
+    assert [s.name for s in project.services] == ["llamacpp", "gateway"]
+    assert project.routes == (Route(model="smollm2:135m", service="llamacpp", backend="llamacpp"),)
+    assert argv(project, "llamacpp") == (
+        "llama-server --model /m/a.gguf --alias smollm2:135m --host 127.0.0.1 --port {port} "
+        "--ctx-size 4096 --parallel 1 --cache-ram 512 --metrics"
+    )
+    assert argv(project, "gateway") == (
+        "/py -m frontier.gateway --listen 127.0.0.1:11434 --listen 127.0.0.1:8081 "
+        "--config /w/.frontier/run/routes.yaml --config /w/config/models.yaml "
+        "--max-body-bytes 104857600 --drain-s 30"
+    )
+    assert project.services[0].proof_model == "smollm2:135m"
+    assert (project.services[1].port, project.services[1].health_path) == (11434, "/healthz")
+
+
+def test_the_context_is_meant_per_slot() -> None:
+    engine = replace(ENGINE, context=2048, parallel=4)
+
+    assert "--ctx-size 8192 --parallel 4" in argv(render("s", engine, GATEWAY), "llamacpp")
+
+
+def test_options_that_are_not_set_are_left_to_the_engine() -> None:
+    engine = replace(ENGINE, threads=8, flash_attention=False, embeddings=True)
+
+    rendered = render("s", engine, GATEWAY)
+
+    assert "--threads 8 --flash-attn off --metrics --embeddings" in argv(rendered, "llamacpp")
+    assert rendered.services[0].proof_model == ""
+
+
+def test_an_engine_can_be_told_to_flash() -> None:
+    engine = replace(ENGINE, flash_attention=True)
+
+    assert "--flash-attn on" in argv(render("s", engine, GATEWAY), "llamacpp")
+
+
+@pytest.mark.parametrize(
+    ("bind", "listening"),
+    [
+        ("0.0.0.0", ["0.0.0.0:1", "0.0.0.0:2"]),
+        ("localhost", ["localhost:1", "localhost:2"]),
+        ("192.168.1.5", ["192.168.1.5:1", "192.168.1.5:2", "127.0.0.1:1"]),
+        ("::1", ["[::1]:1", "[::1]:2", "127.0.0.1:1"]),
+    ],
+)
+def test_the_daemon_reaches_the_gateway_on_loopback_wherever_it_listens(
+    bind: str, listening: list[str]
+) -> None:
+    words = argv(render("s", ENGINE, replace(GATEWAY, bind=bind, ports=(1, 2))), "gateway").split()
+
+    assert [words[i + 1] for i, word in enumerate(words) if word == "--listen"] == listening
+
+
+def test_one_port_twice_is_listened_on_once_and_the_key_file_is_passed() -> None:
+    gateway = replace(GATEWAY, ports=(11434, 11434), api_key_file=Path("/w/key"))
+
+    words = argv(render("s", ENGINE, gateway), "gateway")
+
+    assert words.count("--listen") == 1
+    assert "--api-key-file /w/key" in words
+
+
+def test_the_gateway_gets_time_for_its_drain() -> None:
+    rendered = render("s", ENGINE, replace(GATEWAY, drain_timeout_s=60))
+
+    assert rendered.services[1].stop_grace_s == 65
+
+
+def test_the_routing_file_is_yaml_for_engines_whose_port_is_known() -> None:
+    project = Project(
+        name="p",
+        stack="s",
+        services=(),
+        routes=(
+            Route(model='mö"del: 😀', service="one", backend="llamacpp", aliases=("a:b", "c")),
+            Route(model="later", service="two", backend="llamacpp"),
+        ),
+    )
+
+    assert yaml.safe_load(routing(project, {"one": 5001})) == {
+        "version": 1,
+        "models": [
+            {
+                "name": 'mö"del: 😀',
+                "aliases": ["a:b", "c"],
+                "backend": "llamacpp",
+                "backend_url": "http://127.0.0.1:5001",
+                "upstream_model": 'mö"del: 😀',
+            }
+        ],
+    }
+    assert yaml.safe_load(routing(project, {})) == {"version": 1, "models": []}
