@@ -1,0 +1,67 @@
+# The daily commands. `make up` and `make test` need nothing but Python 3.11+ and a package index.
+
+.DEFAULT_GOAL := help
+.PHONY: help up down install check test unit contract e2e docs bench wheel clean
+
+export PYTHON
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+help:  ## List the commands
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | \
+		awk -F ':.*## *' '{ printf "make %-9s %s\n", $$1, $$2 }'
+
+up: .venv/.runtime  ## Install what it needs, start, and stream a first token
+	$(BIN)/frontier up $(ARGS)
+
+down: .venv/.runtime  ## Stop what `make up` started
+	$(BIN)/frontier down
+
+install: .venv/.dev  ## Prepare for development: dependencies and commit hooks
+	@if [ -d .git ] && [ -z "$$(git config core.hooksPath)" ]; then $(BIN)/pre-commit install; fi
+
+check: .venv/.dev docs  ## Formatting, lint, types, layers, changelog, documentation
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/towncrier build --draft --version next > /dev/null
+	@if git rev-parse --quiet --verify origin/main > /dev/null; then \
+		$(BIN)/towncrier check --compare-with origin/main; fi
+
+test: .venv/.dev  ## All tests, with branch coverage of every process
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+unit: .venv/.dev  ## The quick tests
+	$(PYTEST) tests/unit $(ARGS)
+
+contract: .venv/.dev  ## Code, stacks and documentation agree
+	$(PYTEST) tests/contract $(ARGS)
+
+e2e: .venv/.dev  ## The real thing: a real engine and a real model
+	$(PYTEST) tests/e2e $(ARGS)
+
+docs: .venv/.dev  ## The documentation, in docs/_build
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build
+
+bench: .venv/.dev  ## Benchmarks with a bound that fails them
+	$(BIN)/python benchmarks/startup.py --check
+
+wheel: .venv/.dev  ## The wheel, in dist/
+	PATH="$$PATH:$(CURDIR)/$(BIN)" uv build --wheel --quiet
+
+clean:  ## Remove what was built and measured; keeps .venv
+	rm -rf dist build docs/_build htmlcov .coverage .coverage.* \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/.runtime: pyproject.toml uv.lock
+	@scripts/venv runtime
+	@touch $@
+
+.venv/.dev: pyproject.toml uv.lock
+	@scripts/venv dev
+	@touch .venv/.runtime $@
