@@ -18,7 +18,7 @@ down: .venv/.runtime  ## Stop what `make up` started
 	$(BIN)/frontier down
 
 install: .venv/.dev  ## Prepare for development: dependencies and commit hooks
-	@if [ -d .git ] && [ -z "$$(git config core.hooksPath)" ]; then $(BIN)/pre-commit install; fi
+	@if [ -e .git ] && [ -z "$$(git config core.hooksPath)" ]; then $(BIN)/pre-commit install; fi
 
 check: .venv/.dev docs  ## Formatting, lint, types, layers, changelog, documentation
 	$(BIN)/ruff format --check .

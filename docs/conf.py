@@ -41,7 +41,7 @@ def as_console(text: str) -> str:
         lambda found: "\n".join(
             ["```console", *(f"$ {line.strip()}" for line in found[1].strip().splitlines()), "```"]
         ),
-        text,
+        text.replace("\b\n", ""),  # Click's mark for "do not rewrap"
     )
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from frontier.domain import errors
 from frontier.domain.errors import FrontierError
+from frontier.domain.machine import Machine
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ("scripts/venv", ".ci/run")
@@ -56,6 +57,14 @@ def test_the_reference_of_exit_codes_is_what_the_errors_say() -> None:
     assert [code for code, _ in rows] == list("012345")
 
 
+def test_the_reference_names_every_field_of_the_machine() -> None:
+    rows = re.findall(r"^\| (`.*?) \|", text("docs/reference/json.md"), re.MULTILINE)
+
+    assert {name for row in rows for name in re.findall("`(.+?)`", row)} == set(
+        Machine.__dataclass_fields__
+    )
+
+
 def test_error_codes_are_unique_words() -> None:
     codes = [
         error.code
@@ -79,7 +88,9 @@ def test_make_alone_shows_the_help() -> None:
     assert make() == make("help")
 
 
-@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/tutorial.md", "docs/how-to/install.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "docs/tutorial.md", "docs/how-to/install.md"]
+)
 def test_documented_make_commands_exist(name: str) -> None:
     named = set(re.findall(r"(?:`|^\$ )make ([a-z0-9]+)", text(name), re.MULTILINE))
 
