@@ -8,6 +8,7 @@ from frontier.domain.errors import ConfigError
 from frontier.domain.project import Service
 
 _SIGNALLED = 128  # the shell's way: 128 + n for death by signal n
+_SIGNALS = frozenset(signal.Signals)
 _FIRST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 30.0
 
@@ -42,18 +43,12 @@ class Exit:
     was_unguarded: bool = False
 
     def __str__(self) -> str:
-        """Return the end in words, with the last line of output."""
-        if self.was_unguarded:
-            return f"its guard was {_ending(self.code)}"
+        """Return the end in words; with the last line of output where it may be the cause."""
+        guard = "its guard was " if self.was_unguarded else ""
+        if self.code - _SIGNALLED in _SIGNALS:
+            return f"{guard}killed by {signal.Signals(self.code - _SIGNALLED).name}"
         last = self.output.rstrip().rpartition("\n")[2].strip()
-        return f"{_ending(self.code)}: {last}" if last else _ending(self.code)
-
-
-def _ending(code: int) -> str:
-    try:
-        return f"killed by {signal.Signals(code - _SIGNALLED).name}"
-    except ValueError:
-        return f"exit code {code}"
+        return f"{guard}exit code {self.code}" + (f": {last}" if last else "")
 
 
 def backoff_s(deaths: int) -> float:

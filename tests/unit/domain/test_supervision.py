@@ -25,7 +25,7 @@ def test_backoff_doubles_from_half_a_second_and_stops_at_thirty() -> None:
         (Exit(0), "exit code 0"),
         (Exit(3, "one\ntwo\n"), "exit code 3: two"),
         (Exit(137), "killed by SIGKILL"),
-        (Exit(139, "dumped"), "killed by SIGSEGV: dumped"),
+        (Exit(139, "dumped"), "killed by SIGSEGV"),
         (Exit(255), "exit code 255"),
         (Exit(137, was_unguarded=True), "its guard was killed by SIGKILL"),
     ],
