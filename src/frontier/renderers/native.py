@@ -115,28 +115,30 @@ def _switch(value: bool) -> str:
 
 
 def _gateway(spec: GatewaySpec) -> Service:
-    listening = [f"{_bracketed(spec.bind)}:{port}" for port in dict.fromkeys(spec.ports)]
-    if spec.bind not in _EVERYWHERE:
-        # the daemon asks for health on loopback, wherever clients come from
-        listening.append(f"127.0.0.1:{spec.ports[0]}")
-    listen = (word for address in listening for word in ("--listen", address))
-    key = ("--api-key-file", str(spec.api_key_file)) if spec.api_key_file else ()
-    files = ("--config", str(spec.routes), "--config", str(spec.models))
-    limits = (
-        "--max-body-bytes",
-        str(spec.max_body_bytes),
-        "--drain-s",
-        f"{spec.drain_timeout_s:g}",
-    )
     return Service(
         name=GATEWAY,
-        argv=(spec.python, "-m", "frontier.gateway", *listen, *files, *limits, *key),
+        argv=(spec.python, "-m", "frontier.gateway", *gateway_flags(spec)),
         port=spec.ports[0],
         health_path="/healthz",
         start_timeout_s=30.0,
         stop_grace_s=spec.drain_timeout_s + 5.0,  # time to say goodbye after the drain
         needs=(ENGINE,),
     )
+
+
+def gateway_flags(spec: GatewaySpec) -> tuple[str, ...]:
+    """Return the flags of ``python -m frontier.gateway``."""
+    listening = [f"{_bracketed(spec.bind)}:{port}" for port in dict.fromkeys(spec.ports)]
+    if spec.bind not in _EVERYWHERE:
+        # the daemon asks for health on loopback, wherever clients come from
+        listening.append(f"127.0.0.1:{spec.ports[0]}")
+    words = [word for address in listening for word in ("--listen", address)]
+    words += [word for path in spec.config for word in ("--config", str(path))]
+    words += ["--max-body-bytes", str(spec.max_body_bytes)]
+    words += ["--drain-s", f"{spec.drain_timeout_s:g}"]
+    if spec.api_key_file:
+        words += ["--api-key-file", str(spec.api_key_file)]
+    return tuple(words)
 
 
 def _bracketed(address: str) -> str:

@@ -1,0 +1,164 @@
+"""llama.cpp's server: the one on PATH, or the one in our own process.
+
+``python -m frontier.adapters.llama_server`` takes the flags of ``llama-server`` that Frontier
+uses and runs the same server from the package ``xllamacpp``, so a first run needs no other
+program.
+"""
+
+import argparse
+import importlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from frontier.renderers.native import EngineSpec, server_flags
+
+_PROBE_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A llama.cpp server.
+
+    Attributes:
+        argv: The program, without flags.
+        reason: Which one it is and why, for people.
+    """
+
+    argv: tuple[str, ...]
+    reason: str
+
+
+def find_engine(
+    python: str, *, path: str | None = None, patience_s: float = _PROBE_TIMEOUT_S
+) -> Engine:
+    """Return ``llama-server`` where there is one that can serve us, else our own.
+
+    Args:
+        python: The interpreter that has Frontier installed.
+        path: Where to look, like the variable PATH; None looks in PATH itself.
+        patience_s: Seconds that a program gets to show its help.
+    """
+    ours = (python, "-m", "frontier.adapters.llama_server")
+    found = shutil.which("llama-server", path=path)
+    if found is None:
+        return Engine(ours, "the embedded llama.cpp (no llama-server on PATH)")
+    if problem := _problem(found, patience_s):
+        return Engine(ours, f"the embedded llama.cpp, because {found} {problem}")
+    return Engine((found,), f"llama.cpp at {found}")
+
+
+def _problem(program: str, patience_s: float) -> str:
+    """Return why *program* cannot serve us, "" if it can: it must know every flag we use."""
+    try:
+        done = subprocess.run(  # noqa: S603 a program of that name, asked for its help
+            (program, "--help"),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=patience_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"does not answer within {patience_s:g} s"
+    except OSError as error:
+        return f"cannot be executed: {error.strerror}"
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        return f"fails with exit code {done.returncode}: {last}"
+    known = set((done.stdout + done.stderr).replace(",", " ").split())
+    missing = [flag for flag in _flags() if flag not in known]
+    return f"is too old: it does not know {', '.join(missing)}" if missing else ""
+
+
+def _flags() -> list[str]:
+    everything = EngineSpec(
+        argv=(), model="m", path=Path("p"), threads=1, flash_attention=True, embeddings=True
+    )
+    return [word for word in server_flags(everything) if word.startswith("--")]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve one model until SIGTERM; return the exit code."""
+    options = _parser().parse_args(arguments)
+    if not options.model.is_file():
+        return _fail(f"there is no model file {options.model}")
+    xllamacpp: Any = importlib.import_module("xllamacpp")  # it has no type information
+    params = _params(xllamacpp, options)
+    try:
+        _server = xllamacpp.Server(params)
+    except RuntimeError:  # its message is one for all reasons; the reason itself was logged
+        return _fail(f"llama.cpp does not start with {options.model}; its reason is above")
+    _until_told_to_stop()
+    # Streams are the gateway's to drain. The server's own teardown waits for every one of them:
+    # measured, 30 s for one stream whose client is slow.
+    os._exit(0)
+
+
+def _fail(text: str) -> int:
+    sys.stderr.write(f"error: {text}\n")
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="llama_server", description="llama.cpp's server.")
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--alias", default="")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--ctx-size", type=int, default=0)
+    parser.add_argument("--parallel", type=int, default=1)
+    parser.add_argument("--cache-ram", type=int, default=512)
+    parser.add_argument("--threads", type=int, default=-1)
+    parser.add_argument("--flash-attn", choices=("on", "off", "auto"), default="auto")
+    parser.add_argument("--embeddings", action="store_true")
+    parser.add_argument("--metrics", action="store_true")
+    return parser
+
+
+def _params(xllamacpp: Any, options: argparse.Namespace) -> Any:
+    params = xllamacpp.CommonParams()
+    params.model.path = str(options.model)
+    params.model_alias = {name for name in options.alias.split(",") if name}
+    params.hostnames, params.port = [options.host], options.port
+    params.n_ctx, params.n_parallel = options.ctx_size, options.parallel
+    params.cpuparams.n_threads = options.threads
+    params.cache_ram_mib = options.cache_ram
+    params.embedding, params.endpoint_metrics = options.embeddings, options.metrics
+    kind = f"LLAMA_FLASH_ATTN_TYPE_{_FLASH[options.flash_attn]}"
+    params.flash_attn_type = getattr(xllamacpp.llama_flash_attn_type, kind)
+    # only our gateway talks to it: no pages, and no web page may make a browser talk to it
+    params.ui, params.cors_origins = False, ""
+    return params
+
+
+_FLASH = {"on": "ENABLED", "off": "DISABLED", "auto": "AUTO"}
+
+
+def _until_told_to_stop() -> None:
+    """Wait for SIGTERM or SIGINT, whichever of the engine's threads it reaches.
+
+    While the model loads the signals keep their default and end the process at once: the loader
+    holds the interpreter, no handler could run.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _noted)
+    signal.set_wakeup_fd(writing)
+    os.read(reading, 1)
+
+
+def _noted(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing: the wakeup descriptor has told."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
