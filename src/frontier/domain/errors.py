@@ -98,6 +98,12 @@ class CorruptBlobError(FrontierError):
     code = "blob_corrupt"
 
 
+class ModelFormatError(FrontierError):
+    """A file is not a model that this version can read."""
+
+    code = "model_format"
+
+
 class StorageError(FrontierError):
     """The workspace cannot be written: full disk, read-only, no permission."""
 

@@ -1,7 +1,10 @@
-"""Models as the store knows them."""
+"""Models as the store, the catalog and their own headers know them."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+Health = Literal["ok", "truncated", "corrupt", "missing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +18,7 @@ class Model:
         source: Where it came from, with its prefix (``pypi:``, ``https:``, ``hf:``, ``file:``).
         file_name: The original file name, for people.
         path: The blob on disk; engines open it read-only.
+        pulled_at: UTC, ISO 8601; "" while it is only planned.
     """
 
     name: str
@@ -23,3 +27,74 @@ class Model:
     source: str
     file_name: str
     path: Path
+    pulled_at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogEntry:
+    """A model that can be had by name.
+
+    Attributes:
+        name: ``family:tag``.
+        sources: Tried in this order; all give the same file.
+        sha256: Of the model file.
+        size_bytes: Of the model file, None while nobody has measured it.
+        download_bytes: What the first source transfers, where that is not *size_bytes*.
+        context: Tokens it was trained for.
+        parameters: For people: ``135M``.
+        licence: SPDX identifier, or the licence's own name.
+        gated: The hub asks for a token whose owner has accepted the licence.
+        embedding: It makes vectors, not text.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    sha256: str
+    size_bytes: int | None
+    download_bytes: int | None
+    context: int
+    parameters: str
+    licence: str
+    gated: bool = False
+    embedding: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GgufHeader:
+    """What a GGUF file says about itself; None or "" where it is silent.
+
+    Attributes:
+        parameters: Elements of all tensors.
+        quantisation: Name of ``general.file_type``, for instance ``Q4_K_M``.
+        context_length: Tokens it was trained for.
+        head_count_kv: One number, or one per layer where layers differ.
+        key_length: Elements of one head's key.
+        value_length: Elements of one head's value.
+        expert_count: 0 for a dense model.
+    """
+
+    version: int
+    architecture: str
+    name: str
+    parameters: int
+    quantisation: str
+    context_length: int | None
+    embedding_length: int | None
+    block_count: int | None
+    head_count: int | None
+    head_count_kv: tuple[int, ...]
+    key_length: int | None
+    value_length: int | None
+    vocab_size: int | None
+    expert_count: int
+    has_chat_template: bool
+    tensor_count: int
+
+    @property
+    def kv_bytes_per_token(self) -> int | None:
+        """Return the KV cache of one token at 16 bits, all layers growing: never too small."""
+        if not (self.block_count and self.head_count_kv and self.key_length and self.value_length):
+            return None
+        differ = len(self.head_count_kv) > 1
+        heads = sum(self.head_count_kv) * (1 if differ else self.block_count)
+        return heads * (self.key_length + self.value_length) * 2

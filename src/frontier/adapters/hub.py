@@ -1,0 +1,120 @@
+"""The Hugging Face hub: which file a source means, its digest and its size."""
+
+import contextlib
+import re
+from collections.abc import Generator, Mapping
+from typing import TYPE_CHECKING
+
+from frontier.domain.errors import DownloadError, UsageError
+from frontier.domain.source import HubSource, Remote, public_url
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import RepoSibling
+
+_SPLIT = re.compile(r"-\d{5}-of-(\d{5})\.gguf$")
+_TRUE = frozenset({"1", "on", "yes", "true"})
+
+
+class Hub:
+    """Asks the hub's API for metadata; the bytes come through our own downloader.
+
+    Args:
+        environ: HF_ENDPOINT and HF_HUB_OFFLINE are read.
+        token: Of the settings, "" for what huggingface-hub itself finds.
+    """
+
+    def __init__(self, environ: Mapping[str, str], token: str) -> None:
+        self._endpoint = environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+        self._is_offline = environ.get("HF_HUB_OFFLINE", "").lower() in _TRUE
+        self._token = token
+
+    def locate(self, source: HubSource) -> Remote:
+        """Return the file's address at its present commit.
+
+        Raises:
+            DownloadError: unreachable, absent, gated, or without such a file.
+            UsageError: the model is split over several files.
+        """
+        if self._is_offline:
+            raise DownloadError(
+                f"cannot read {source}: HF_HUB_OFFLINE is set", hint="unset HF_HUB_OFFLINE"
+            )
+        import huggingface_hub
+
+        token = self._token or huggingface_hub.get_token() or ""
+        with _hub_errors(source):
+            info = huggingface_hub.HfApi(endpoint=self._endpoint).model_info(
+                source.repo,
+                revision=source.revision or None,
+                files_metadata=True,
+                token=token or False,
+            )
+            file = _choose(source, info.siblings or [])
+            url = huggingface_hub.hf_hub_url(
+                source.repo,
+                file.rfilename,
+                revision=info.sha or source.revision or None,
+                endpoint=self._endpoint,
+            )
+        return Remote(
+            url=url,
+            file_name=file.rfilename.rpartition("/")[2],
+            digest=file.lfs.sha256 if file.lfs else "",
+            size_bytes=file.size,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+        )
+
+
+def _choose(source: HubSource, files: "list[RepoSibling]") -> "RepoSibling":
+    models = {file.rfilename: file for file in files if file.rfilename.endswith(".gguf")}
+    names = [source.file] if source.file else _with_quant(source.quant, models)
+    if len(names) != 1 or names[0] not in models:
+        raise DownloadError(
+            f"{source.repo} has {'several files' if len(names) > 1 else 'no file'} for {source}",
+            hint=f"Name one: hf:{source.repo}/FILE",
+            details="\n".join(sorted(names if len(names) > 1 else models)[:20]),
+        )
+    if split := _SPLIT.search(names[0]):
+        raise UsageError(
+            f"{source} is split into {int(split[1])} files; Frontier stores single GGUF files",
+            hint="Choose a smaller quantisation, or join the parts with llama-gguf-split --merge.",
+        )
+    return models[names[0]]
+
+
+def _with_quant(quant: str, names: "Mapping[str, RepoSibling]") -> list[str]:
+    """Return the model files of that quantisation; a split one counts as its first part."""
+    ends = re.compile(rf"(^|[-._/]){re.escape(quant)}(-00001-of-\d{{5}})?\.gguf$", re.IGNORECASE)
+    return [n for n in names if ends.search(n) and "mmproj" not in n.lower()]
+
+
+@contextlib.contextmanager
+def _hub_errors(source: HubSource) -> Generator[None, None, None]:
+    import httpx2
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise DownloadError(
+            f"{source.repo} is gated: the hub wants a token whose owner has accepted its licence",
+            hint=f"Accept it at https://huggingface.co/{source.repo}, then set HF_TOKEN.",
+        ) from error
+    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
+        raise DownloadError(
+            f"the hub has no {source.repo}{'@' + source.revision if source.revision else ''}"
+            " that this token may see",
+            hint="Check the spelling; for a private or gated repository set HF_TOKEN.",
+        ) from error
+    except (errors.HfHubHTTPError, errors.OfflineModeIsEnabled, httpx2.HTTPError) as error:
+        raise DownloadError(
+            f"the hub does not answer for {source}: {_first_line(error)}",
+            hint="Check the network, HTTPS_PROXY and HF_ENDPOINT, then try again.",
+        ) from error
+    except errors.HFValidationError as error:
+        raise UsageError(f"{source}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return re.sub(r"https?://\S+", lambda url: public_url(url[0]), text.splitlines()[0])

