@@ -68,15 +68,16 @@ class Frontier:
         assert "Traceback" not in done.stderr, done.stderr
         return done.stderr
 
-    def start(self, *args: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.argv(*args),
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+    def start(self, *args: str, output: Path | None = None) -> subprocess.Popen[bytes]:
+        """Start the command and return at once; what it prints goes to *output*."""
+        with (output or Path(os.devnull)).open("wb") as file:
+            return subprocess.Popen(
+                self.argv(*args),
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
 
 
 def free_port() -> int:

@@ -3,7 +3,8 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,8 @@ from frontier.adapters.workspace import Workspace, discover
 from frontier.domain.wanted import Listening, Wanted
 
 if TYPE_CHECKING:
+    from frontier.adapters.blobs import BlobStore
+    from frontier.adapters.catalog import PackagedCatalog
     from frontier.adapters.folders import StackFolders
     from frontier.adapters.llama_server import Engine
     from frontier.adapters.logs import Logs
@@ -20,11 +23,15 @@ if TYPE_CHECKING:
     from frontier.adapters.openai_client import OpenAiClient
     from frontier.adapters.project_file import ProjectFile
     from frontier.adapters.snapshots import Snapshots
+    from frontier.adapters.sources import Sources
     from frontier.configuration import Configuration
     from frontier.domain.machine import Machine
     from frontier.domain.model import Model
     from frontier.domain.project import Project
+    from frontier.ports import Reporter
+    from frontier.renderers.native import GatewaySpec
     from frontier.settings import Settings
+    from frontier.usecases.up import Up
 
 
 @dataclass
@@ -137,36 +144,110 @@ class Services:
             stack=self.settings.current_stack,
             model=self.settings.default_model,
             listening=self.listening,
+            context=self.settings.max_context_length,
+            parallel=self.settings.num_parallel,
         )
 
-    def build(self, model: "Model", machine: "Machine") -> "Project":
+    def up(self, reporter: "Reporter", on_text: Callable[[str], None]) -> "Up":
+        """Return the use-case behind `frontier up`, with all its ports."""
+        from frontier.adapters.gguf import read_header
+        from frontier.usecases import models
+        from frontier.usecases.up import Up
+
+        return Up(
+            stacks=self.stacks,
+            machine=self.machine,
+            plan_model=lambda name: models.plan_pull(
+                name, store=self.store, sources=self.sources, catalog=self.catalog
+            ),
+            obtain=lambda name: (
+                models.pull(
+                    name,
+                    store=self.store,
+                    sources=self.sources,
+                    catalog=self.catalog,
+                    reporter=reporter,
+                ).model
+            ),
+            header=read_header,
+            engine=lambda: self.engine.reason,
+            build=self.build,
+            free_ports=self.free_ports,
+            runtime=self.runtime,
+            project=self.project,
+            snapshots=self.snapshots,
+            chat=self.chat,
+            clock=time.monotonic,
+            clients=self.clients,
+            reporter=reporter,
+            on_text=on_text,
+        )
+
+    def build(self, model: "Model", machine: "Machine", context: int) -> "Project":
         """Return the project that serves *model* with the engine at hand."""
         from frontier.renderers import native
 
-        settings, python = self.settings, sys.executable
+        settings = self.settings
         engine = native.EngineSpec(
             argv=self.engine.argv,
             model=model.name,
             path=model.path,
-            aliases=model.aliases,
-            context=min(settings.max_context_length, model.context or settings.max_context_length),
+            aliases=(model.name.partition(":")[0],),
+            context=context,
             parallel=settings.num_parallel,
             threads=settings.num_workers or machine.cpu.usable,
             cache_mib=settings.cache_size if settings.enable_cache else 0,
             flash_attention=settings.enable_flash_attention,
             start_timeout_s=settings.model_timeout,
         )
-        gateway = native.GatewaySpec(
-            python=python,
+        routes = (self.workspace.run / "routes.yaml", self.workspace.models_yaml)
+        return native.render(settings.current_stack, engine, self._gateway(routes))
+
+    def gateway_arguments(self, config: tuple[Path, ...]) -> tuple[str, ...]:
+        """Return the flags of a gateway in the foreground, the user's own routes by default."""
+        from frontier.renderers import native
+
+        return native.gateway_flags(self._gateway(config or (self.workspace.models_yaml,)))
+
+    def _gateway(self, config: tuple[Path, ...]) -> "GatewaySpec":
+        from frontier.renderers.native import GatewaySpec
+
+        return GatewaySpec(
+            python=sys.executable,
             bind=self.listening.address,
             ports=self.listening.ports,
-            routes=self.workspace.run / "routes.yaml",
-            models=self.workspace.models_yaml,
+            config=config,
             api_key_file=self.key_file,
-            drain_timeout_s=settings.drain_timeout,
-            max_body_bytes=settings.max_request_bytes,
+            drain_timeout_s=self.settings.drain_timeout,
+            max_body_bytes=self.settings.max_request_bytes,
         )
-        return native.render(settings.current_stack, engine, gateway)
+
+    @cached_property
+    def store(self) -> "BlobStore":
+        """The models on this machine."""
+        from frontier.adapters.blobs import BlobStore
+
+        return BlobStore(self.workspace.models)
+
+    @cached_property
+    def catalog(self) -> "PackagedCatalog":
+        """The models that can be had by name."""
+        from frontier.adapters.catalog import PackagedCatalog
+
+        return PackagedCatalog()
+
+    @cached_property
+    def sources(self) -> "Sources":
+        """The places that models come from."""
+        from frontier.adapters.sources import Sources
+
+        token = self.settings.hf_token
+        return Sources(
+            os.environ,
+            home=Path.home(),
+            prefix=Path(sys.prefix),
+            hub_token=token.get_secret_value() if token else "",
+        )
 
     @cached_property
     def engine(self) -> "Engine":

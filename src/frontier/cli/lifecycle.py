@@ -10,8 +10,7 @@ from frontier.cli.output import size, table, text
 from frontier.cli.session import DryRun, Json, Quiet, Session
 from frontier.domain.errors import NotFoundError
 from frontier.usecases import lifecycle
-from frontier.usecases.up import Narrator, StackUp
-from frontier.usecases.up import up as bring_up
+from frontier.usecases.up import StackUp
 
 _PANEL = "Services"
 
@@ -57,25 +56,10 @@ def up(
     services = session.services
     given = {"current_stack": stack, "default_model": model, "runtime": runtime}
     services.overrides = {k: v for k, v in given.items() if v}
+    silent = session.as_json or session.quiet
+    use_case = services.up(session.reporter, (lambda _: None) if silent else output.piece)
     with services.changing("up"):
-        result = bring_up(
-            services.wanted,
-            stacks=services.stacks,
-            machine=services.machine,
-            obtain=services.obtain(session.reporter, dry_run=dry_run),
-            build=services.build,
-            free_ports=services.free_ports,
-            runtime=services.runtime,
-            project=services.project,
-            snapshots=services.snapshots,
-            chat=services.chat,
-            clock=time.monotonic,
-            clients=services.clients,
-            narrator=Narrator(session.reporter),
-            reporter=session.reporter,
-            on_text=(lambda _: None) if session.as_json or session.quiet else output.piece,
-            dry_run=dry_run,
-        )
+        result = use_case.run(services.wanted, dry_run=dry_run)
     session.show(result)
 
 
@@ -229,7 +213,8 @@ def logs(
 @text.register
 def _(result: StackUp) -> str:
     if result.answer is None:
-        return "\n".join(str(step) for step in result.steps) or "nothing to do"
+        steps = [f"pull {result.pull.name} from {result.pull.source}"] if result.pull else []
+        return "\n".join([*steps, *map(str, result.steps)]) or "nothing to do"
     lines = "\n".join(f"  {name:<8}{line}" for name, line in result.clients.items())
     return (
         f"\n{text(result.answer)}\n\n"

@@ -67,9 +67,17 @@ class Listening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """One `up`."""
+    """One `up`.
+
+    Attributes:
+        context: Tokens of one request slot, at most.
+        parallel: Request slots.
+        proof: How the proving answer is sampled.
+    """
 
     stack: str
     model: str
     listening: Listening
+    context: int = 4096
+    parallel: int = 1
     proof: Sampling = field(default_factory=lambda: Sampling(temperature=0.0, max_tokens=48))

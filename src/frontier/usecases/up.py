@@ -1,20 +1,23 @@
 """From nothing to a streamed token: the use-case behind `frontier up`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from frontier.domain import fit
 from frontier.domain.chat import Answer, Message
-from frontier.domain.errors import DoesNotFitError, FrontierError, UsageError
+from frontier.domain.errors import FrontierError, UsageError
 from frontier.domain.machine import Machine
 from frontier.domain.model import Model
 from frontier.domain.plan import Step, reconcile
 from frontier.domain.project import Project
 from frontier.domain.stack import Stack
+from frontier.domain.state import DaemonState
 from frontier.domain.wanted import Listening, Wanted
 from frontier.ports import (
     ChatClient,
     Clock,
-    MachineProbe,
+    HeaderReader,
     ProjectFile,
     Reporter,
     Runtime,
@@ -22,9 +25,8 @@ from frontier.ports import (
     StackSource,
 )
 from frontier.usecases.chat import ask
+from frontier.usecases.models import PullPlan
 
-# Memory that llama.cpp takes besides weights and KV cache: buffers for one batch, the vocabulary.
-_OVERHEAD_BYTES = 256 * 2**20
 _QUESTION = Message("user", "Say hello in one short sentence.")
 
 
@@ -36,6 +38,7 @@ class StackUp:
         runtime: ``native``.
         urls: Where the gateway answers, without a path.
         decisions: What was decided, each with its reason.
+        pull: The download that a dry run found to be missing; None where the model is there.
         steps: What changed; empty when all ran already.
         answer: The proof; None in a dry run.
         clients: One line to paste per client, by its name.
@@ -46,52 +49,25 @@ class StackUp:
     runtime: str
     urls: tuple[str, ...]
     decisions: tuple[str, ...]
+    pull: PullPlan | None
     steps: tuple[Step, ...]
     applied: bool
     answer: Answer | None
     clients: Mapping[str, str]
 
 
-class Narrator:
-    """Says each decision once and remembers it for the result."""
+@dataclass(frozen=True, kw_only=True)
+class Up:
+    """One run of `up`, with all it asks of the outside.
 
-    def __init__(self, reporter: Reporter) -> None:
-        self._reporter = reporter
-        self.decisions: list[str] = []
-
-    def decide(self, text: str) -> None:
-        """Say *text* and keep it."""
-        self.decisions.append(text)
-        self._reporter.say(text)
-
-
-def up(
-    wanted: Wanted,
-    *,
-    stacks: StackSource,
-    machine: MachineProbe,
-    obtain: Callable[[str], Model],
-    build: Callable[[Model, Machine], Project],
-    free_ports: Callable[[Listening], None],
-    runtime: Runtime,
-    project: ProjectFile,
-    snapshots: SnapshotStore,
-    chat: ChatClient,
-    clock: Clock,
-    clients: Callable[[str], Mapping[str, str]],
-    narrator: Narrator,
-    reporter: Reporter,
-    on_text: Callable[[str], None],
-    dry_run: bool = False,
-) -> StackUp:
-    """Bring *wanted* up and prove it by streaming a token through the gateway.
-
-    Args:
-        wanted: Stack, model and values.
+    Attributes:
         stacks: Where the stack comes from.
         machine: Probes the machine.
+        plan_model: Tells whether the model is there, and its size.
         obtain: Returns the model, downloading it where it is not there.
-        build: Renders the project for a model on a machine.
+        header: Reads what the model says about itself.
+        engine: Says which engine will compute, and why that one.
+        build: Renders the project for a model, a machine and a context in tokens.
         free_ports: Raises PortTakenError when the gateway could not listen.
         runtime: Runs the project.
         project: What ran before.
@@ -99,88 +75,163 @@ def up(
         chat: The gateway, as users reach it.
         clock: Measures the answer.
         clients: Returns the lines to paste for a model name.
-        narrator: Hears every decision.
-        reporter: Shows progress.
+        reporter: Hears every decision and shows progress.
         on_text: Receives the proof's text as it streams.
-        dry_run: Decide and print, change nothing.
-
-    Raises:
-        RefusedError: unsafe or too large; nothing was changed.
-        RuntimeFailedError: a service did not start or no token came; what ran before runs again.
+        decisions: Filled as they are made.
     """
-    stack = stacks.load(wanted.stack)
-    narrator.decide(_runtime(stack))
-    found = machine()
-    narrator.decide(describe(found))
-    model = obtain(wanted.model)
-    rendered = build(model, found)
-    state = runtime.state()
-    steps = reconcile(rendered.digests, state.digests if state else {})
-    settled = state is not None and state.is_ready(rendered.digests)
-    if not settled:
-        require_fit(model, found, running=state is not None)
-    for step in steps:
-        narrator.decide(str(step))
-    answer = None
-    if not dry_run:
-        if state is None:
-            free_ports(wanted.listening)
+
+    stacks: StackSource
+    machine: Callable[[], Machine]
+    plan_model: Callable[[str], PullPlan]
+    obtain: Callable[[str], Model]
+    header: HeaderReader
+    engine: Callable[[], str]
+    build: Callable[[Model, Machine, int], Project]
+    free_ports: Callable[[Listening], None]
+    runtime: Runtime
+    project: ProjectFile
+    snapshots: SnapshotStore
+    chat: ChatClient
+    clock: Clock
+    clients: Callable[[str], Mapping[str, str]]
+    reporter: Reporter
+    on_text: Callable[[str], None]
+    decisions: list[str] = field(default_factory=list[str])
+
+    def run(self, wanted: Wanted, *, dry_run: bool = False) -> StackUp:
+        """Bring *wanted* up and prove it by streaming a token through the gateway.
+
+        Raises:
+            RefusedError: unsafe or too large; nothing was changed.
+            RuntimeFailedError: a service did not start or no token came; what ran before runs
+                again.
+        """
+        stack = self.stacks.load(wanted.stack)
+        self._decide(_runtime(stack))
+        machine = self.machine()
+        self._decide(describe(machine))
+        self._decide(f"engine: {self.engine()}")
+        state = self.runtime.state()
+        free = fit.free_bytes(machine, replacing=state is not None)
+        plan = self._plan_model(wanted.model, free)
+        chosen = self._choose(wanted, plan, download=not dry_run)
+        project = self.build(chosen.model, machine, chosen.context)
+        steps = reconcile(project.digests, state.digests if state else {})
+        settled = state is not None and state.is_ready(project.digests)
         if not settled:
-            _bring_up(rendered, runtime, project, snapshots, reporter, keep=state is not None)
-        else:
-            narrator.decide("everything runs already, unchanged")
-        answer = ask(
-            rendered.routes[0].model, [_QUESTION], chat=chat, clock=clock, on_text=on_text,
-            sampling=wanted.proof,
-        )  # fmt: skip
-    return StackUp(
-        stack=stack.name,
-        model=model.name,
-        runtime="native",
-        urls=wanted.listening.urls,
-        decisions=tuple(narrator.decisions),
-        steps=steps,
-        applied=not dry_run,
-        answer=answer,
-        clients=clients(model.name),
-    )
-
-
-def require_fit(model: Model, machine: Machine, *, running: bool) -> None:
-    """Refuse a model that memory cannot hold, before an engine tries.
-
-    Args:
-        model: Its file size stands for its weights.
-        machine: Its available memory, or all of it where *running*: what runs gives way.
-        running: A stack runs that the new one replaces.
-
-    Raises:
-        DoesNotFitError: needed and present, in bytes.
-    """
-    if machine.memory is None:
-        return
-    there = machine.memory.ceiling_bytes if running else machine.memory.available_bytes
-    needed = model.size_bytes + _OVERHEAD_BYTES
-    if needed > there:
-        raise DoesNotFitError(
-            f"{model.name} does not fit: it needs about {needed:,} bytes, {there:,} are there",
-            hint="Choose a smaller one: `frontier models list` and `frontier up --model NAME`.",
+            fit.require(chosen.model.name, chosen.needed_bytes, free)
+        self._decide(*map(str, steps or ["everything runs already, unchanged"]))
+        answer = None
+        if not dry_run:
+            if not settled:
+                self._bring_up(project, wanted.listening, state)
+            answer = self._prove(chosen.model.name, wanted)
+        return StackUp(
+            stack=stack.name,
+            model=chosen.model.name,
+            runtime="native",
+            urls=wanted.listening.urls,
+            decisions=tuple(self.decisions),
+            pull=None if plan.is_present else plan,
+            steps=steps,
+            applied=not dry_run,
+            answer=answer,
+            clients=self.clients(chosen.model.name),
         )
+
+    def _decide(self, *texts: str) -> None:
+        for text in texts:
+            self.decisions.append(text)
+            self.reporter.say(text)
+
+    def _plan_model(self, name: str, free: int | None) -> PullPlan:
+        """Refuse a model that memory cannot hold before its first byte is downloaded."""
+        plan = self.plan_model(name)
+        if not plan.is_present:
+            size = f"{plan.download_bytes:,} bytes" if plan.download_bytes else "size unknown"
+            self._decide(f"model: {plan.name} is to be downloaded from {plan.source}, {size}")
+            fit.require(plan.name, fit.needed_bytes(plan.size_bytes or 0, None, 0), free)
+        return plan
+
+    def _choose(self, wanted: Wanted, plan: PullPlan, *, download: bool) -> "_Chosen":
+        if not plan.is_present and not download:
+            return _Chosen(_planned(plan), wanted.context, 0)
+        model = self.obtain(wanted.model)
+        header = self.header(model.path)
+        context = min(wanted.context, header.context_length or wanted.context)
+        needed = fit.needed_bytes(model.size_bytes, header, context * wanted.parallel)
+        self._decide(
+            f"model: {model.name}, {context:,} tokens of context, "
+            f"about {needed / fit.GIB:.2f} GiB of memory"
+        )
+        return _Chosen(model, context, needed)
+
+    def _bring_up(self, project: Project, listening: Listening, state: DaemonState | None) -> None:
+        before = self.project.load() if state else None
+        if before is None:
+            self.free_ports(listening)
+        self.snapshots.take("up")
+        try:
+            self.runtime.apply(project)
+            self.runtime.wait_ready(project, self.reporter)
+        except (FrontierError, KeyboardInterrupt):
+            self._go_back(before)
+            raise
+
+    def _go_back(self, before: Project | None) -> None:
+        if before is None:
+            self.runtime.stop(self.reporter)
+            self.project.clear()
+            return
+        self._decide("going back to what ran before")
+        self.runtime.apply(before)
+        self.runtime.wait_ready(before, self.reporter)
+
+    def _prove(self, model: str, wanted: Wanted) -> Answer:
+        return ask(
+            model,
+            [_QUESTION],
+            chat=self.chat,
+            clock=self.clock,
+            on_text=self.on_text,
+            sampling=wanted.proof,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The model to run, its context in tokens and the memory for both."""
+
+    model: Model
+    context: int
+    needed_bytes: int
 
 
 def describe(machine: Machine) -> str:
     """Return one line: what computes, and how much fits."""
-    gib = 2**30
     memory = machine.memory
     parts = [
         f"machine: {machine.os} {machine.arch}",
         machine.apple.name if machine.apple else f"{machine.cpu.usable} usable CPUs",
-        f"{memory.available_bytes / gib:.1f} of {memory.ceiling_bytes / gib:.1f} GiB memory free"
+        f"{memory.available_bytes / fit.GIB:.1f} of {memory.ceiling_bytes / fit.GIB:.1f} GiB "
+        "memory free"
         if memory
         else "memory unknown",
         ", ".join(gpu.name for gpu in machine.gpus) or ("Metal" if machine.apple else "no GPU"),
     ]
     return ", ".join(parts)
+
+
+def _planned(plan: PullPlan) -> Model:
+    """Return the model of a dry run, which is not there yet."""
+    return Model(
+        name=plan.name,
+        digest="",
+        size_bytes=plan.size_bytes or 0,
+        source=plan.source,
+        file_name="",
+        path=Path("not-downloaded-yet"),
+    )
 
 
 def _runtime(stack: Stack) -> str:
@@ -190,34 +241,3 @@ def _runtime(stack: Stack) -> str:
             hint="Stacks that can: `runtimes: [native]` in their stack.yaml.",
         )
     return f"runtime: native, because {stack.title} ships with Frontier and needs no image"
-
-
-def _bring_up(
-    wanted: Project,
-    runtime: Runtime,
-    project: ProjectFile,
-    snapshots: SnapshotStore,
-    reporter: Reporter,
-    *,
-    keep: bool,
-) -> None:
-    before = project.load() if keep else None
-    snapshots.take("up")
-    try:
-        runtime.apply(wanted)
-        runtime.wait_ready(wanted, reporter)
-    except (FrontierError, KeyboardInterrupt):
-        _undo(before, runtime, project, reporter)
-        raise
-
-
-def _undo(
-    before: Project | None, runtime: Runtime, project: ProjectFile, reporter: Reporter
-) -> None:
-    if before is None:
-        runtime.stop(reporter)
-        project.clear()
-        return
-    reporter.say("going back to what ran before")
-    runtime.apply(before)
-    runtime.wait_ready(before, reporter)

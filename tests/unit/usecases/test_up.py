@@ -20,10 +20,12 @@ from frontier.domain.errors import (
     UsageError,
 )
 from frontier.domain.machine import AppleChip, Cpu, Gpu, Machine, Memory
-from frontier.domain.model import Model
+from frontier.domain.model import GgufHeader, Model
+from frontier.domain.project import Project
 from frontier.domain.stack import Stack
 from frontier.domain.wanted import Listening, Wanted
-from frontier.usecases.up import Narrator, StackUp, describe, up
+from frontier.usecases.models import PullPlan
+from frontier.usecases.up import StackUp, Up, describe
 
 GIB = 2**30
 LOOPBACK = Listening(address="127.0.0.1", ports=(11434, 8081))
@@ -34,6 +36,26 @@ MACHINE = Machine(
     cpu=Cpu(model="EPYC", physical=2, logical=2, usable=2),
     memory=Memory(total_bytes=24 * GIB, available_bytes=20 * GIB),
     disk=None,
+)
+
+
+HEADER = GgufHeader(
+    version=3,
+    architecture="llama",
+    name="m",
+    parameters=1,
+    quantisation="Q4_1",
+    context_length=8192,
+    embedding_length=576,
+    block_count=30,
+    head_count=9,
+    head_count_kv=(3,),
+    key_length=64,
+    value_length=64,
+    vocab_size=49152,
+    expert_count=0,
+    has_chat_template=True,
+    tensor_count=272,
 )
 
 
@@ -59,6 +81,9 @@ class World:
     machine: Machine = MACHINE
     size_bytes: int = 100_000_000
     taken: bool = False
+    is_present: bool = True
+    obtained: list[str] = field(default_factory=list)
+    contexts: list[int] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
 
     def free_ports(self, listening: Listening) -> None:
@@ -66,26 +91,46 @@ class World:
             raise PortTakenError(f"port {listening.ports[0]} is taken by nginx")
 
     def obtain(self, name: str) -> Model:
+        self.obtained.append(name)
         return Model(
             name=name, digest="d", size_bytes=self.size_bytes, source="file:", file_name="f",
             path=Path("/m.gguf"),
         )  # fmt: skip
+
+    def header(self, path: Path) -> GgufHeader:
+        return HEADER
+
+    def plan(self, name: str) -> PullPlan:
+        return PullPlan(
+            name=name,
+            source="" if self.is_present else "https://example.org/m.gguf",
+            is_present=self.is_present,
+            size_bytes=self.size_bytes,
+            download_bytes=0 if self.is_present else self.size_bytes,
+            disk_bytes=0,
+            free_bytes=0,
+        )
 
     def up(
         self,
         model: str = "m:1",
         *,
         stack: str = "llamacpp",
-        listening: Listening = LOOPBACK,
         dry_run: bool = False,
+        context: int = 4096,
     ) -> StackUp:
-        reporter = FakeReporter()
-        return up(
-            Wanted(stack=stack, model=model, listening=listening),
+        def build(model: Model, machine: Machine, context: int) -> Project:
+            self.contexts.append(context)
+            return project(model.name)
+
+        use_case = Up(
             stacks=self.stacks,
             machine=lambda: self.machine,
+            plan_model=self.plan,
             obtain=self.obtain,
-            build=lambda model, _: project(model.name),
+            header=self.header,
+            engine=lambda: "a fake one",
+            build=build,
             free_ports=self.free_ports,
             runtime=self.runtime,
             project=FakeProjectFile(self.runtime),
@@ -93,11 +138,11 @@ class World:
             chat=self.chat,
             clock=self.chat.clock,
             clients=lambda model: {"curl": model},
-            narrator=Narrator(reporter),
-            reporter=reporter,
+            reporter=FakeReporter(),
             on_text=self.heard.append,
-            dry_run=dry_run,
         )
+        wanted = Wanted(stack=stack, model=model, listening=LOOPBACK, context=context)
+        return use_case.run(wanted, dry_run=dry_run)
 
 
 def test_up_ends_with_a_streamed_answer_and_where_to_find_it() -> None:
@@ -188,13 +233,44 @@ def test_a_taken_port_is_found_before_anything_starts() -> None:
     assert world.runtime.calls == []
 
 
-def test_a_model_that_memory_cannot_hold_is_refused_in_bytes() -> None:
-    world = World(size_bytes=21 * GIB)
+def test_a_model_that_memory_cannot_hold_is_refused_in_bytes_before_the_download() -> None:
+    world = World(size_bytes=20 * GIB, is_present=False)
 
-    with pytest.raises(DoesNotFitError, match="22,817,013,760 bytes, 21,474,836,480 are there"):
+    with pytest.raises(DoesNotFitError, match="21,743,271,936 bytes, 21,474,836,480 are there"):
         world.up()
 
+    assert (world.obtained, world.runtime.calls) == ([], [])
+
+
+def test_a_context_that_memory_cannot_hold_is_refused_before_anything_starts() -> None:
+    tight = replace(MACHINE, memory=Memory(total_bytes=24 * GIB, available_bytes=400_000_000))
+    world = World(machine=tight)
+
+    with pytest.raises(DoesNotFitError) as caught:
+        world.up()
+
+    # weights, 4096 x 23,040 bytes and the overhead
+    assert "462,807,296 bytes" in caught.value.message
+    assert "MAX_CONTEXT_LENGTH" in caught.value.hint
     assert world.runtime.calls == []
+
+
+def test_the_context_is_never_longer_than_the_model_was_trained_for() -> None:
+    world = World()
+
+    world.up(context=100_000)
+
+    assert world.contexts == [8192]
+
+
+def test_a_dry_run_of_a_missing_model_downloads_nothing() -> None:
+    world = World(is_present=False)
+
+    result = world.up(dry_run=True)
+
+    assert result.pull is not None
+    assert result.pull.download_bytes == 100_000_000
+    assert world.obtained == []
 
 
 def test_what_runs_gives_way_to_what_replaces_it() -> None:

@@ -1,0 +1,50 @@
+"""Whether a model fits into memory, said in bytes before anything is loaded."""
+
+from typing import Final
+
+from frontier.domain.errors import DoesNotFitError
+from frontier.domain.machine import Machine
+from frontier.domain.model import GgufHeader
+
+GIB: Final = 2**30
+# What llama.cpp takes besides weights and KV cache: compute buffers of one batch, the vocabulary,
+# the process itself. Measured with a 135M model and a context of 4096: 150 MiB beyond both.
+_OVERHEAD_BYTES = 256 * 2**20
+
+
+def needed_bytes(size_bytes: int, header: GgufHeader | None, tokens: int) -> int:
+    """Return what an engine takes for weights, KV cache and itself.
+
+    Args:
+        size_bytes: Of the model file, which is as long as its weights.
+        header: None before the download, when the KV cache is left out.
+        tokens: Context of all request slots together.
+    """
+    per_token = header.kv_bytes_per_token or 0 if header else 0
+    return size_bytes + per_token * tokens + _OVERHEAD_BYTES
+
+
+def free_bytes(machine: Machine, *, replacing: bool) -> int | None:
+    """Return the memory a new engine could get, None where it is unknown.
+
+    Args:
+        machine: Its available memory counts, or all of it when *replacing*.
+        replacing: Something runs that gives way to the new engine.
+    """
+    if machine.memory is None:
+        return None
+    return machine.memory.ceiling_bytes if replacing else machine.memory.available_bytes
+
+
+def require(name: str, needed: int, free: int | None) -> None:
+    """Refuse what does not fit.
+
+    Raises:
+        DoesNotFitError: needed and present, in bytes.
+    """
+    if free is not None and needed > free:
+        raise DoesNotFitError(
+            f"{name} does not fit into memory: it needs about {needed:,} bytes, {free:,} are there",
+            hint="Choose a smaller model (`frontier models available`) or a smaller "
+            "MAX_CONTEXT_LENGTH.",
+        )
