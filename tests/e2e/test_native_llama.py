@@ -34,9 +34,7 @@ def native(tmp_path: Path) -> Iterator[Native]:
 
 def engine(model: Path, **options: object) -> Service:
     fields = {"argv": MODULE, "model": NAME, "path": model, "context": 512, "threads": 2}
-    gateway = GatewaySpec(
-        python="", bind="127.0.0.1", ports=(1,), routes=Path("r"), models=Path("m")
-    )
+    gateway = GatewaySpec(python="", bind="127.0.0.1", ports=(1,), config=())
     spec = EngineSpec(**{**fields, **options})  # type: ignore[arg-type]
     return render("llamacpp", spec, gateway).services[0]
 

@@ -165,6 +165,18 @@ def test_stopping_after_a_killed_daemon_ends_what_it_left_behind(native: Native)
     assert not (native.workspace.run / "daemon.json").exists()
 
 
+def test_what_was_left_behind_is_found_through_another_name_of_the_folder(
+    native: Native, tmp_path: Path
+) -> None:
+    native.up(*pair("fork=session"))
+    os.kill(native.daemon().pid, signal.SIGKILL)
+    (tmp_path / "link").symlink_to(native.workspace.root)
+
+    assert Native(tmp_path / "link").down()
+
+    native.until_nothing_is_left()
+
+
 def test_a_process_that_only_shares_a_recycled_id_is_never_touched(native: Native) -> None:
     native.up(*pair())
     stale = (native.workspace.run / "daemon.json").read_text()

@@ -19,18 +19,24 @@ MARK = "FRONTIER_RUN_FOLDER"
 its daemon. It identifies what a dead daemon left behind better than any process id could."""
 
 
-def leftovers(mark: Path) -> "Iterator[psutil.Process]":
-    """Yield the living processes that a daemon with run folder *mark* has started."""
+def mark_of(run_folder: Path) -> dict[str, str]:
+    """Return the environment that marks the services of a daemon, one spelling per folder."""
+    return {MARK: str(run_folder.resolve())}
+
+
+def leftovers(run_folder: Path) -> "Iterator[psutil.Process]":
+    """Yield the living processes that a daemon with this run folder has started."""
     import psutil
 
+    mark = mark_of(run_folder)
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            is_ours = process.environ().get(MARK) == str(mark)
+            is_ours = mark.items() <= process.environ().items()
             if is_ours and process.pid != os.getpid() and process.is_running():
                 yield process
 
 
-def sweep(mark: Path, *, patience_s: float = 5.0) -> list[int]:
+def sweep(run_folder: Path, *, patience_s: float = 5.0) -> list[int]:
     """Kill what a dead daemon left behind, until nothing is left; return the process ids.
 
     psutil compares start times before it signals, so a recycled process id is never hit.
@@ -39,7 +45,7 @@ def sweep(mark: Path, *, patience_s: float = 5.0) -> list[int]:
         RuntimeFailedError: something of it still lives after *patience_s*.
     """
     killed, deadline = set[int](), time.monotonic() + patience_s
-    while found := list(leftovers(mark)):
+    while found := list(leftovers(run_folder)):
         pids = {process.pid for process in found}
         if time.monotonic() > deadline:
             names = " ".join(map(str, sorted(pids)))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from frontier.adapters import guard
 from frontier.adapters.logs import LOG_FILES
-from frontier.adapters.native_leftovers import MARK
+from frontier.adapters.native_leftovers import mark_of
 from frontier.domain.errors import RuntimeFailedError
 from frontier.domain.project import Service
 from frontier.domain.supervision import Exit
@@ -69,7 +69,7 @@ class GuardedProcesses:
 
     Args:
         logs: Folder of the log files.
-        mark: The run folder of the daemon.
+        run_folder: The run folder of the daemon.
         has_deathsig: Let Linux kill a service whose guard was killed. Without it, as on macOS,
             the daemon does so.
         log_bytes: Size at which a log file is rotated.
@@ -79,14 +79,14 @@ class GuardedProcesses:
     def __init__(
         self,
         logs: Path,
-        mark: Path,
+        run_folder: Path,
         *,
         has_deathsig: bool = sys.platform == "linux",
         log_bytes: int = _LOG_BYTES,
         margin_s: float = 5.0,
     ) -> None:
         self._margin_s = margin_s
-        self._logs, self._mark = logs, mark
+        self._logs, self._run_folder = logs, run_folder
         self._has_deathsig, self._log_bytes = has_deathsig, log_bytes
 
     async def start(self, service: Service, port: int) -> GuardedProcess:
@@ -102,7 +102,7 @@ class GuardedProcesses:
             *service.command(port),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, **service.env, MARK: str(self._mark)},
+            env={**os.environ, **service.env, **mark_of(self._run_folder)},
             start_new_session=True,
         )
         assert process.stdout is not None  # noqa: S101 it was started with a pipe

@@ -43,12 +43,22 @@ class Exit:
     was_unguarded: bool = False
 
     def __str__(self) -> str:
-        """Return the end in words; with the last line of output where it may be the cause."""
+        """Return the end in words, with the line of output that tells the cause."""
         guard = "its guard was " if self.was_unguarded else ""
         if self.code - _SIGNALLED in _SIGNALS:
             return f"{guard}killed by {signal.Signals(self.code - _SIGNALLED).name}"
-        last = self.output.rstrip().rpartition("\n")[2].strip()
-        return f"{guard}exit code {self.code}" + (f": {last}" if last else "")
+        cause = _cause(self.output)
+        return f"{guard}exit code {self.code}" + (f": {cause}" if cause else "")
+
+
+def _cause(output: str) -> str:
+    """Return the last line that calls itself an error, else the last line.
+
+    Engines log from threads of their own, so what comes last need not be what matters.
+    """
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return (errors or lines or [""])[-1]
 
 
 def backoff_s(deaths: int) -> float:

@@ -51,8 +51,7 @@ class GatewaySpec:
         python: The interpreter that has Frontier installed.
         bind: Address to listen on.
         ports: One or more TCP ports; health is asked on the first.
-        routes: The routing file that the daemon generates.
-        models: The user's own routing file; it need not exist.
+        config: Routing files, which need not exist; the later one wins.
         api_key_file: File with the key that requests must carry, None for an open gateway.
         drain_timeout_s: Seconds that requests in flight get when it stops.
         max_body_bytes: Largest request body that it takes.
@@ -61,8 +60,7 @@ class GatewaySpec:
     python: str
     bind: str
     ports: tuple[int, ...]
-    routes: Path
-    models: Path
+    config: tuple[Path, ...]
     api_key_file: Path | None = None
     drain_timeout_s: float = 30.0
     max_body_bytes: int = 100 * 1024 * 1024

@@ -24,6 +24,10 @@ def test_backoff_doubles_from_half_a_second_and_stops_at_thirty() -> None:
     [
         (Exit(0), "exit code 0"),
         (Exit(3, "one\ntwo\n"), "exit code 3: two"),
+        (
+            Exit(1, "loading\nerror: no such model\nhint: look\ncleaning up"),
+            "exit code 1: no such model",
+        ),
         (Exit(137), "killed by SIGKILL"),
         (Exit(139, "dumped"), "killed by SIGSEGV"),
         (Exit(255), "exit code 255"),

@@ -13,8 +13,7 @@ GATEWAY = GatewaySpec(
     python="/py",
     bind="127.0.0.1",
     ports=(11434, 8081),
-    routes=Path("/w/.frontier/run/routes.yaml"),
-    models=Path("/w/config/models.yaml"),
+    config=(Path("/w/.frontier/run/routes.yaml"), Path("/w/config/models.yaml")),
 )
 
 
