@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from frontier.settings import Settings
     from frontier.usecases.up import Up
 
+_BUSY_S = 3.0  # most commands that change something are done by then
+
 
 @dataclass
 class Services:
@@ -53,9 +55,15 @@ class Services:
 
     @cached_property
     def configuration(self) -> "Configuration":
-        """The variables, where each comes from, and the way to change them."""
+        """The variables, where each comes from, and the way to change them.
+
+        A restore that an earlier command was killed in is finished first.
+        """
         from frontier.configuration import Configuration
 
+        if self.snapshots.is_interrupted:
+            with self.changing("restore"):
+                self.snapshots.recover()
         return Configuration(self.workspace.env_file, self.overrides, os.environ)
 
     @cached_property
@@ -179,6 +187,7 @@ class Services:
             chat=self.chat,
             clock=time.monotonic,
             clients=self.clients,
+            changing=self.changing,
             reporter=reporter,
             on_text=on_text,
         )
@@ -306,13 +315,9 @@ class Services:
         return resident
 
     @contextlib.contextmanager
-    def changing(self, command: str) -> Iterator[None]:
-        """Hold the workspace's lock while *command* changes it.
-
-        A restore that an earlier command was killed in is finished first.
-        """
+    def changing(self, command: str) -> Generator[None]:
+        """Hold the workspace's lock while *command* changes it."""
         from frontier.adapters.files import locked
 
-        with locked(self.workspace.lock, doing=f"frontier {command}"):
-            self.snapshots.recover()
+        with locked(self.workspace.lock, doing=f"frontier {command}", wait_s=_BUSY_S):
             yield

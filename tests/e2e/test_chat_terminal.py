@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
+
 from frontier_cli import Frontier
 
 PROMPT = ">>> "

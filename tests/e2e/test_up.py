@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx2
 import psutil
 import pytest
+
 from frontier_cli import Frontier, free_port
 from waiting import until
 

@@ -6,7 +6,7 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from frontier.domain.errors import BusyError, StorageError
@@ -15,7 +15,7 @@ _POLL_S = 0.05
 
 
 @contextlib.contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
+def storage_errors(path: Path) -> Generator[None]:
     """Turn a failed write below *path* into a StorageError with the next move."""
     try:
         yield
@@ -71,7 +71,7 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, doing: str, wait_s: float = 0.0) -> Iterator[None]:
+def locked(path: Path, *, doing: str, wait_s: float = 0.0) -> Generator[None]:
     """Hold the advisory lock *path*; the kernel frees it when the holder dies.
 
     Args:

@@ -1,6 +1,7 @@
 """Stacks and templates as folders: the user's own first, then those that Frontier ships."""
 
 from pathlib import Path
+from typing import Any, cast
 
 from frontier.domain.errors import ConfigError, StackNotFoundError
 from frontier.domain.stack import Stack
@@ -62,14 +63,15 @@ def _parse(name: str, path: Path) -> Stack:
         mark = error.problem_mark
         line = mark.line + 1 if mark else 1
         raise ConfigError(f"{path}:{line}: {error.problem}") from error
-    if not isinstance(raw, dict) or raw.get("schema") != _SCHEMA:
+    fields = cast("dict[str, Any]", raw) if isinstance(raw, dict) else {}
+    if fields.get("schema") != _SCHEMA:
         raise ConfigError(f"{path}: wants `schema: {_SCHEMA}` at the top")
-    if unknown := sorted(set(raw) - _KEYS):
+    if unknown := sorted(set(fields) - _KEYS):
         raise ConfigError(f"{path}: unknown key {unknown[0]!r}", hint=f"Known: {sorted(_KEYS)}.")
     return Stack(
         name=name,
-        title=str(raw.get("title", name)),
-        engine=str(raw.get("engine", "")),
-        provides=tuple(raw.get("provides", ())),
-        runtimes=tuple(raw.get("runtimes", ())),
+        title=str(fields.get("title", name)),
+        engine=str(fields.get("engine", "")),
+        provides=tuple(fields.get("provides", ())),
+        runtimes=tuple(fields.get("runtimes", ())),
     )

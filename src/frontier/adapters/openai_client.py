@@ -90,8 +90,9 @@ def _pieces(lines: Iterator[str]) -> Iterator[Piece]:
 
 
 def _piece(event: dict[str, Any]) -> Piece:
-    delta = event["choices"][0].get("delta", {}) if event.get("choices") else {}
-    usage = event.get("usage") or {}
+    choices: list[dict[str, Any]] = event.get("choices") or []
+    delta: dict[str, Any] = choices[0].get("delta") or {} if choices else {}
+    usage: dict[str, Any] = event.get("usage") or {}
     return Piece(text=delta.get("content") or "", completion_tokens=usage.get("completion_tokens"))
 
 

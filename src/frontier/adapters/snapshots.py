@@ -67,9 +67,14 @@ class Snapshots:
         self._copy_back(snapshot)
         self._journal.unlink()
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Tell whether a restore was killed."""
+        return self._journal.exists()
+
     def recover(self) -> Snapshot | None:
         """Finish a restore that was killed; return its snapshot, None if there was none."""
-        if not self._journal.exists():
+        if not self.is_interrupted:
             return None
         snapshot = self.find(self._journal.read_text())
         self._copy_back(snapshot)

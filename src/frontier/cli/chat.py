@@ -6,7 +6,7 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -30,7 +30,7 @@ _HELP = """\
 
 def register(app: typer.Typer) -> None:
     """Add the command to the root."""
-    app.command(rich_help_panel="Use")(chat)
+    app.command()(chat)
 
 
 @dataclass
@@ -208,7 +208,7 @@ def _answer(conversation: Conversation, question: str) -> None:
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
+def _interruptible() -> Generator[None]:
     """Let Ctrl-C raise KeyboardInterrupt here even where a parent ignored it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

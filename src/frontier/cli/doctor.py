@@ -9,13 +9,13 @@ from frontier.domain.machine import AppleChip, Cpu, Disk, Gpu, Machine, Memory
 
 def register(app: typer.Typer) -> None:
     """Add the command to the root."""
-    app.command(rich_help_panel="Services")(doctor)
+    app.command()(doctor)
 
 
 def doctor(ctx: typer.Context, _json: Json = False) -> None:
-    """Show processor, memory, disk and GPUs, and every probe that failed.
+    """Show the machine: processor, memory, disk and GPUs.
 
-    Starts nothing and changes nothing.
+    Every probe that failed is named. Starts nothing and changes nothing.
 
     Example: frontier doctor --json
     """

@@ -12,13 +12,11 @@ from frontier.domain.errors import NotFoundError
 from frontier.usecases import lifecycle
 from frontier.usecases.up import StackUp
 
-_PANEL = "Services"
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the root."""
     for command in (up, down, start, stop, restart, status, logs):
-        app.command(rich_help_panel=_PANEL)(command)
+        app.command()(command)
 
 
 def _stack_names(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -43,9 +41,9 @@ def up(
     _json: Json = False,
     _quiet: Quiet = False,
 ) -> None:
-    """Bring a stack up: get the model, start engine and gateway, stream a token as proof.
+    """Bring a stack up and prove it with a streamed token.
 
-    Run again, it changes only what changed.
+    Gets the model, starts engine and gateway. Run again, it changes only what changed.
 
     Examples:
         frontier up
@@ -58,15 +56,15 @@ def up(
     services.overrides = {k: v for k, v in given.items() if v}
     silent = session.as_json or session.quiet
     use_case = services.up(session.reporter, (lambda _: None) if silent else output.piece)
-    with services.changing("up"):
-        result = use_case.run(services.wanted, dry_run=dry_run)
-    session.show(result)
+    session.show(use_case.run(services.wanted, dry_run=dry_run))
 
 
 def down(
     ctx: typer.Context, dry_run: DryRun = False, _json: Json = False, _quiet: Quiet = False
 ) -> None:
-    """Stop everything and forget what was brought up; models and configuration stay.
+    """Stop everything and forget what was brought up.
+
+    Models and configuration stay.
 
     Example: frontier down
     """
@@ -76,7 +74,9 @@ def down(
 def stop(
     ctx: typer.Context, dry_run: DryRun = False, _json: Json = False, _quiet: Quiet = False
 ) -> None:
-    """Stop everything, requests in flight first; `frontier start` starts it again.
+    """Stop everything; `frontier start` starts it again.
+
+    Requests in flight are finished first, up to DRAIN_TIMEOUT seconds.
 
     Example: frontier stop
     """
@@ -161,7 +161,7 @@ def restart(
 
 
 def status(ctx: typer.Context, _json: Json = False) -> None:
-    """Show what runs, where, since when and how much memory it takes.
+    """Show what runs, where, since when, with how much memory.
 
     Example: frontier status --json
     """

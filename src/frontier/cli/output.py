@@ -9,6 +9,9 @@ from functools import singledispatch
 from typing import Any
 
 from frontier.domain.errors import FrontierError
+from frontier.domain.units import size
+
+__all__ = ["fail", "line", "piece", "show", "size", "table", "text", "to_json"]
 
 
 @singledispatch
@@ -35,8 +38,6 @@ def to_json(result: object) -> str:
 def _plain(result: object) -> Any:
     if dataclasses.is_dataclass(result) and not isinstance(result, type):
         return dataclasses.asdict(result)
-    if isinstance(result, tuple | list):
-        return [_plain(item) for item in result]  # pyright: ignore[reportUnknownVariableType]
     return result
 
 
@@ -69,15 +70,6 @@ def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
         "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in [header, *rows]
     ]
     return "\n".join(row.rstrip() for row in lines)
-
-
-def size(size_bytes: float) -> str:
-    """Return *size_bytes* for people, in binary units: ``93.8 MiB``."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size_bytes < 1024:  # noqa: PLR2004 - the step between binary units
-            return f"{size_bytes:.0f} B" if unit == "B" else f"{size_bytes:.1f} {unit}"
-        size_bytes /= 1024
-    return f"{size_bytes:.1f} TiB"
 
 
 def _red(word: str) -> str:

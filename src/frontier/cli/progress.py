@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Literal
 
 from frontier.ports import Reporter, Task
@@ -33,7 +33,9 @@ class Silent:
         """Drop *text*."""
 
     @contextlib.contextmanager
-    def task(self, label: str, *, total: int | None = None, unit: Unit = "steps") -> Iterator[Task]:
+    def task(
+        self, label: str, *, total: int | None = None, unit: Unit = "steps"
+    ) -> Generator[Task]:
         """Run the block."""
         yield _NoTask()
 
@@ -46,7 +48,9 @@ class Plain:
         sys.stderr.write(text + "\n")
 
     @contextlib.contextmanager
-    def task(self, label: str, *, total: int | None = None, unit: Unit = "steps") -> Iterator[Task]:
+    def task(
+        self, label: str, *, total: int | None = None, unit: Unit = "steps"
+    ) -> Generator[Task]:
         """Print *label* before the block and how long it took after it."""
         self.say(f"{label} ...")
         begin = time.monotonic()
@@ -72,7 +76,9 @@ class Terminal:
         sys.stderr.write(text + "\n")
 
     @contextlib.contextmanager
-    def task(self, label: str, *, total: int | None = None, unit: Unit = "steps") -> Iterator[Task]:
+    def task(
+        self, label: str, *, total: int | None = None, unit: Unit = "steps"
+    ) -> Generator[Task]:
         """Show a live line while the block runs and leave one line behind it."""
         from rich.console import Console
         from rich.progress import Progress

@@ -20,7 +20,7 @@ class SnapshotList:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the root."""
-    app.command(rich_help_panel="Configuration")(rollback)
+    app.command()(rollback)
 
 
 def rollback(
@@ -32,7 +32,7 @@ def rollback(
     dry_run: DryRun = False,
     _json: Json = False,
 ) -> None:
-    """Go back to what the configuration was before a command changed it.
+    """Go back to the configuration before a change.
 
     Models are not touched. What runs is brought to the restored configuration.
 

@@ -1,12 +1,9 @@
 """Whether a model fits into memory, said in bytes before anything is loaded."""
 
-from typing import Final
-
 from frontier.domain.errors import DoesNotFitError
 from frontier.domain.machine import Machine
 from frontier.domain.model import GgufHeader
 
-GIB: Final = 2**30
 # What llama.cpp takes besides weights and KV cache: compute buffers of one batch, the vocabulary,
 # the process itself. Measured with a 135M model and a context of 4096: 150 MiB beyond both.
 _OVERHEAD_BYTES = 256 * 2**20

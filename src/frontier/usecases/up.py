@@ -1,6 +1,7 @@
 """From nothing to a streamed token: the use-case behind `frontier up`."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from frontier.domain.model import Model
 from frontier.domain.plan import Step, reconcile
 from frontier.domain.project import Project
 from frontier.domain.stack import Stack
-from frontier.domain.state import DaemonState
+from frontier.domain.units import size
 from frontier.domain.wanted import Listening, Wanted
 from frontier.ports import (
     ChatClient,
@@ -75,6 +76,7 @@ class Up:
         chat: The gateway, as users reach it.
         clock: Measures the answer.
         clients: Returns the lines to paste for a model name.
+        changing: Holds the workspace's lock; a long download needs none.
         reporter: Hears every decision and shows progress.
         on_text: Receives the proof's text as it streams.
         decisions: Filled as they are made.
@@ -94,6 +96,7 @@ class Up:
     chat: ChatClient
     clock: Clock
     clients: Callable[[str], Mapping[str, str]]
+    changing: Callable[[str], AbstractContextManager[None]]
     reporter: Reporter
     on_text: Callable[[str], None]
     decisions: list[str] = field(default_factory=list[str])
@@ -124,7 +127,7 @@ class Up:
         answer = None
         if not dry_run:
             if not settled:
-                self._bring_up(project, wanted.listening, state)
+                self._bring_up(project, wanted.listening)
             answer = self._prove(chosen.model.name, wanted)
         return StackUp(
             stack=stack.name,
@@ -148,8 +151,8 @@ class Up:
         """Refuse a model that memory cannot hold before its first byte is downloaded."""
         plan = self.plan_model(name)
         if not plan.is_present:
-            size = f"{plan.download_bytes:,} bytes" if plan.download_bytes else "size unknown"
-            self._decide(f"model: {plan.name} is to be downloaded from {plan.source}, {size}")
+            length = size(plan.download_bytes) if plan.download_bytes else "size unknown"
+            self._decide(f"model: {plan.name} is to be downloaded from {plan.source}, {length}")
             fit.require(plan.name, fit.needed_bytes(plan.size_bytes or 0, None, 0), free)
         return plan
 
@@ -161,22 +164,22 @@ class Up:
         context = min(wanted.context, header.context_length or wanted.context)
         needed = fit.needed_bytes(model.size_bytes, header, context * wanted.parallel)
         self._decide(
-            f"model: {model.name}, {context:,} tokens of context, "
-            f"about {needed / fit.GIB:.2f} GiB of memory"
+            f"model: {model.name}, {context:,} tokens of context, about {size(needed)} of memory"
         )
         return _Chosen(model, context, needed)
 
-    def _bring_up(self, project: Project, listening: Listening, state: DaemonState | None) -> None:
-        before = self.project.load() if state else None
-        if before is None:
-            self.free_ports(listening)
-        self.snapshots.take("up")
-        try:
-            self.runtime.apply(project)
-            self.runtime.wait_ready(project, self.reporter)
-        except (FrontierError, KeyboardInterrupt):
-            self._go_back(before)
-            raise
+    def _bring_up(self, project: Project, listening: Listening) -> None:
+        with self.changing("up"):
+            before = self.project.load() if self.runtime.state() else None
+            if before is None:
+                self.free_ports(listening)
+            self.snapshots.take("up")
+            try:
+                self.runtime.apply(project)
+                self.runtime.wait_ready(project, self.reporter)
+            except (FrontierError, KeyboardInterrupt):
+                self._go_back(before)
+                raise
 
     def _go_back(self, before: Project | None) -> None:
         if before is None:
@@ -213,8 +216,7 @@ def describe(machine: Machine) -> str:
     parts = [
         f"machine: {machine.os} {machine.arch}",
         machine.apple.name if machine.apple else f"{machine.cpu.usable} usable CPUs",
-        f"{memory.available_bytes / fit.GIB:.1f} of {memory.ceiling_bytes / fit.GIB:.1f} GiB "
-        "memory free"
+        f"{size(memory.available_bytes)} of {size(memory.ceiling_bytes)} memory free"
         if memory
         else "memory unknown",
         ", ".join(gpu.name for gpu in machine.gpus) or ("Metal" if machine.apple else "no GPU"),

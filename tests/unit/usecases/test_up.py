@@ -1,3 +1,4 @@
+import contextlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -138,6 +139,7 @@ class World:
             chat=self.chat,
             clock=self.chat.clock,
             clients=lambda model: {"curl": model},
+            changing=contextlib.nullcontext,
             reporter=FakeReporter(),
             on_text=self.heard.append,
         )
@@ -295,14 +297,14 @@ def test_a_stack_that_cannot_run_natively_says_so() -> None:
 @pytest.mark.parametrize(
     ("machine", "words"),
     [
-        (MACHINE, "2 usable CPUs, 20.0 of 24.0 GiB memory free, no GPU"),
+        (MACHINE, "2 usable CPUs, 20.0 GiB of 24.0 GiB memory free, no GPU"),
         (replace(MACHINE, gpus=(Gpu(vendor="nvidia", name="H200"),)), "H200"),
         (
             replace(
                 MACHINE,
                 apple=AppleChip(name="Apple M2", gpu_cores=10, unified_memory_bytes=24 * GIB),
             ),
-            "Apple M2, 20.0 of 24.0 GiB memory free, Metal",
+            "Apple M2, 20.0 GiB of 24.0 GiB memory free, Metal",
         ),
         (replace(MACHINE, memory=None), "memory unknown"),
     ],
