@@ -1,0 +1,210 @@
+"""What every command promises: output, exit codes, help, completion, undo."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from frontier_cli import Frontier
+
+
+@pytest.fixture
+def frontier(tmp_path: Path) -> Frontier:
+    return Frontier(tmp_path / "ws")
+
+
+def test_the_version_is_the_packages_own(frontier: Frontier) -> None:
+    from frontier import __version__
+
+    assert frontier.ok("--version") == f"frontier {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["up", "down", "start", "stop", "restart", "status", "logs", "chat", "doctor", "rollback"],
+)
+def test_every_command_has_help_with_an_example(frontier: Frontier, command: str) -> None:
+    out = frontier.ok(command, "--help")
+
+    assert "Example" in out
+    assert f"frontier {command}" in out
+
+
+def test_no_command_prints_the_help_and_is_a_usage_error(frontier: Frontier) -> None:
+    done = frontier.run()
+
+    assert done.returncode == 2
+    assert "Commands:" in done.stdout + done.stderr
+
+
+def test_an_unknown_command_is_a_usage_error(frontier: Frontier) -> None:
+    assert "No such command" in frontier.fails(2, "upp")
+
+
+def test_reading_creates_nothing(frontier: Frontier) -> None:
+    frontier.ok("status")
+    frontier.ok("config", "show", "--all")
+    frontier.ok("models", "list")
+    frontier.ok("rollback", "--list")
+    frontier.ok("doctor")
+
+    assert not frontier.workspace.exists()
+
+
+def test_a_setting_is_set_shown_and_taken_back(frontier: Frontier) -> None:
+    assert frontier.ok("config", "set", "grafana_port", "3001").startswith("set GRAFANA_PORT=3001")
+    shown = frontier.json("config", "show")
+    assert [(s["name"], s["value"], s["origin"]) for s in shown["settings"]] == [
+        ("API_PORT", frontier.env["API_PORT"], "environment"),
+        ("GATEWAY_PORT", "0", "environment"),
+        ("GRAFANA_PORT", "3001", ".env"),
+    ]
+    assert "no effect: read by the monitoring stack" in frontier.ok("config", "show")
+
+    assert "before `frontier config set`" in frontier.ok("rollback")
+
+    assert frontier.ok("config", "get", "GRAFANA_PORT") == "3000\n"
+    assert not (frontier.workspace / ".env").exists()
+
+
+def test_a_rollback_can_be_rolled_back(frontier: Frontier) -> None:
+    frontier.ok("config", "set", "GRAFANA_PORT", "3001")
+    frontier.ok("rollback")
+
+    frontier.ok("rollback")
+
+    assert frontier.ok("config", "get", "GRAFANA_PORT") == "3001\n"
+    assert "rollback" in frontier.ok("rollback", "--list")
+
+
+def test_a_setting_is_unset(frontier: Frontier) -> None:
+    frontier.ok("config", "set", "GRAFANA_PORT", "3001")
+
+    assert frontier.ok("config", "unset", "GRAFANA_PORT") == "unset GRAFANA_PORT\n"
+
+    assert frontier.ok("config", "get", "GRAFANA_PORT") == "3000\n"
+
+
+def test_a_dry_run_of_a_setting_writes_nothing(frontier: Frontier) -> None:
+    out = frontier.ok("config", "set", "API_KEY", "sesame", "--dry-run")
+
+    assert out == "would set API_KEY=********** (was unset)\n"
+    frontier.ok("config", "unset", "API_KEY", "--dry-run")
+    assert not frontier.workspace.exists()
+
+
+def test_a_wrong_setting_is_refused_with_the_nearest_names(frontier: Frontier) -> None:
+    assert "GRAFANA_PORT" in frontier.fails(3, "config", "set", "GRAFNA_PORT", "1")
+    assert "valid integer" in frontier.fails(1, "config", "set", "GRAFANA_PORT", "x")
+
+
+def test_an_error_for_machines_is_json_on_standard_output(frontier: Frontier) -> None:
+    done = frontier.run("config", "get", "NOPE", "--json")
+
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["error"]["code"] == "not_found"
+    assert done.stderr == ""
+
+
+def test_nothing_is_coloured_outside_a_terminal(frontier: Frontier) -> None:
+    frontier.env.pop("NO_COLOR", None)
+
+    done = frontier.run("config", "get", "NOPE")
+
+    assert "\033" not in done.stdout + done.stderr
+
+
+def test_a_reader_that_leaves_early_hears_no_traceback(frontier: Frontier) -> None:
+    shell = f"{' '.join(frontier.argv('config', 'show', '--all'))} | head -1"
+
+    done = subprocess.run(
+        shell, shell=True, env=frontier.environ, capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout.startswith("NAME")
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("frontier config get GRAFANA_P", "GRAFANA_PORT"),
+        ("frontier up lla", "llamacpp"),
+        ("frontier models pull smollm2", "135m"),
+        ("frontier ro", "rollback"),
+    ],
+)
+def test_the_shell_completes_commands_and_values(
+    frontier: Frontier, typed: str, offered: str
+) -> None:
+    frontier.env |= {"_FRONTIER_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": typed}
+
+    done = subprocess.run(
+        ["frontier"],
+        executable=str(Path(sys.executable).with_name("frontier")),
+        env=frontier.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert offered in done.stdout, done
+
+
+def test_a_user_stack_of_the_same_name_wins_and_a_wrong_one_is_named(frontier: Frontier) -> None:
+    own = frontier.workspace / "stacks" / "llamacpp"
+    own.mkdir(parents=True)
+    (own / "stack.yaml").write_text("schema: 1\ntitle: mine\nruntimes: [docker]\n")
+    assert "cannot run natively" in frontier.fails(2, "up")
+
+    (own / "stack.yaml").write_text("schema: 1\ntitel: mine\n")
+    assert "stack.yaml: unknown key 'titel'" in frontier.fails(1, "up")
+
+    (own / "stack.yaml").write_text("schema: 1\ntitle: [mine\n")
+    assert f"{own}/stack.yaml:3:" in frontier.fails(1, "up")
+
+    (own / "stack.yaml").write_text("- a list\n")
+    assert "schema: 1" in frontier.fails(1, "up")
+
+
+def test_a_second_command_waits_and_then_names_the_first(frontier: Frontier) -> None:
+    import fcntl
+
+    lock = frontier.workspace / ".frontier" / "lock"
+    lock.parent.mkdir(parents=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(f"{os.getpid()} frontier up\n")
+        file.flush()
+
+        error = frontier.fails(1, "config", "set", "GRAFANA_PORT", "1")
+
+    assert f"frontier up (process {os.getpid()})" in error
+
+
+def test_the_machine_is_shown(frontier: Frontier) -> None:
+    assert frontier.json("doctor")["cpu"]["usable"] >= 1
+
+
+def test_gateway_serve_runs_the_gateway_alone(frontier: Frontier) -> None:
+    import httpx2
+    from waiting import until
+
+    routes = frontier.workspace.parent / "routes.yaml"
+    routes.write_text(
+        "version: 1\nmodels:\n  - name: far\n    backend: vllm\n"
+        "    backend_url: http://127.0.0.1:9\n"
+    )
+    process = frontier.start("gateway", "serve", "--config", str(routes))
+
+    def served() -> list[str]:
+        try:
+            return [m["id"] for m in httpx2.get(f"{frontier.url}/v1/models").json()["data"]]
+        except httpx2.ConnectError:
+            return []
+
+    assert until(served) == ["far"]
+    process.terminate()
+    assert process.wait(10) == 0
