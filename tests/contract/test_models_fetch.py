@@ -474,6 +474,10 @@ def test_pips_certificate_is_trusted_besides_the_systems(
         assert download(secure.url + "/m") == digest(DATA)
 
 
+def test_certificates_may_lie_in_a_folder(tmp_path: Path) -> None:
+    open_client(ca_file=str(tmp_path)).close()
+
+
 @pytest.mark.parametrize("content", [None, "no certificate"])
 def test_an_unreadable_certificate_is_named(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "ca.pem"

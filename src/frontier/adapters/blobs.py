@@ -61,6 +61,8 @@ class BlobStore:
         """Return the names whose download has begun but not ended, with the bytes that lie here."""
         found: dict[str, int] = {}
         for path in self._partial.glob("[!.]*~*"):
+            if path.suffix == ".json":
+                continue
             name = unquote(path.name.rpartition("~")[0])
             with contextlib.suppress(FileNotFoundError):  # another command just finished it
                 found[name] = found.get(name, 0) + path.stat().st_size
@@ -109,7 +111,7 @@ class BlobStore:
         health = _health(model, watch)
         # What is bad is remembered too: its stamp may still fit. A store that cannot be
         # written can be verified all the same.
-        with contextlib.suppress(StorageError, BusyError), self._changing():
+        with contextlib.suppress(StorageError, BusyError, FileNotFoundError), self._changing():
             if self.load(model.name) == model:
                 self._refs.write(model, Stamp.of(model.path) if health == "ok" else None)
         return health
@@ -165,6 +167,16 @@ class BlobStore:
                 freed += stat.st_size if stat.st_nlink == 1 else 0
                 path.unlink()
         return freed
+
+    def tidy(self, name: str) -> None:
+        """Delete the partial downloads of a name that is here whole, unless somebody holds it."""
+        if not self._partial_files(name):
+            return
+        with (
+            contextlib.suppress(BusyError, StorageError),
+            locked(self._name_lock(name), doing=f"frontier models pull {name}"),
+        ):
+            self.discard(name)
 
     @contextmanager
     def _changing(self) -> Generator[None, None, None]:

@@ -35,7 +35,7 @@ def open_client(
     """Return a client that follows redirects and takes proxies from the environment.
 
     Args:
-        ca_file: Certificates trusted besides those of the system, "" for none.
+        ca_file: File or folder of certificates trusted besides those of the system, "" for none.
         netrc_file: Names and passwords by host.
         trusted_hosts: Hosts that may be asked without TLS.
 
@@ -76,7 +76,8 @@ def open_client(
 def _certificates(ca_file: str) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context()
-        context.load_verify_locations(ca_file)
+        is_folder = Path(ca_file).is_dir()
+        context.load_verify_locations(**{"capath" if is_folder else "cafile": ca_file})
     except OSError as error:  # ssl.SSLError is one
         raise ConfigError(
             f"cannot read the certificates {ca_file}: {error}",

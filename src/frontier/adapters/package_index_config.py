@@ -26,7 +26,7 @@ class IndexConfig:
         indexes: Addresses of simple APIs, asked in this order; may hold credentials.
         find_links: Folders, pages or addresses of pages with links; looked at first.
         is_offline: Nothing may be asked over the network.
-        ca_file: Certificates trusted besides those of the system, "" for none.
+        ca_file: File or folder of certificates trusted besides the system's, "" for none.
         trusted_hosts: Hosts that may be asked without TLS.
     """
 
@@ -84,7 +84,10 @@ def read_index_config(environ: Mapping[str, str], *, home: Path, prefix: Path) -
         indexes=() if has_no_index else tuple(dict.fromkeys([default, *extra])),
         find_links=tuple(dict.fromkeys(filter(None, links))),
         is_offline=_is_true(environ.get("UV_OFFLINE")) or bool(uv.get("offline")),
-        ca_file=environ.get("PIP_CERT") or pip.get("cert", ""),
+        ca_file=environ.get("PIP_CERT")
+        or pip.get("cert")
+        or environ.get("REQUESTS_CA_BUNDLE")  # pip's own HTTP library reads these two
+        or environ.get("CURL_CA_BUNDLE", ""),
         trusted_hosts=(
             *_words("trusted-host", environ, pip),
             *environ.get("UV_INSECURE_HOST", "").split(),
@@ -182,7 +185,7 @@ def _uv_indexes(environ: Mapping[str, str], uv: Mapping[str, Any]) -> list[tuple
 
 def _named(text: str, environ: Mapping[str, str]) -> str:
     """Return the address in `name=address` or `address`, with the credentials of that name."""
-    name, _, url = text.rpartition("=") if re.match(r"[\w.-]+=", text) else ("", "", text)
+    name, _, url = text.partition("=") if re.match(r"[\w.-]+=", text) else ("", "", text)
     return _signed(url, name, environ)
 
 

@@ -172,9 +172,11 @@ def pull(
     """
     wanted = _want(name, store, catalog, stored_as)
     if model := _present(wanted, store):
+        store.tidy(wanted.name)
         return Pulled(model=model, downloaded=False)
     with store.claimed(wanted.name, reporter):
         if model := _present(wanted, store) or _adopted(wanted, store):
+            store.discard(wanted.name)
             return Pulled(model=model, downloaded=False)
         return _obtain(wanted, store, sources, reporter)
 

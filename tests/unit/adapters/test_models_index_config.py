@@ -71,6 +71,20 @@ def test_uvs_variables_are_read_and_win(home: Path) -> None:
     assert config.trusted_hosts == ("three",)
 
 
+def test_a_certificate_that_pips_http_library_is_told_of_counts(home: Path) -> None:
+    quiet = {"PIP_CONFIG_FILE": "/dev/null"}
+
+    assert read(home, **quiet, CURL_CA_BUNDLE="/curl.pem").ca_file == "/curl.pem"
+    assert read(home, **quiet, REQUESTS_CA_BUNDLE="/r", CURL_CA_BUNDLE="/c").ca_file == "/r"
+    assert read(home, **quiet, PIP_CERT="/p", REQUESTS_CA_BUNDLE="/r").ca_file == "/p"
+
+
+def test_an_address_may_hold_an_equals_sign(home: Path) -> None:
+    config = read(home, UV_DEFAULT_INDEX="own=https://a/simple?x=1", UV_INDEX="https://b/?y=2")
+
+    assert config.indexes[:2] == ("https://a/simple?x=1", "https://b/?y=2")
+
+
 def test_an_old_uv_variable_is_still_read(home: Path) -> None:
     config = read(home, UV_INDEX_URL="https://uv/simple", PIP_INDEX_URL="https://pip/simple")
 
