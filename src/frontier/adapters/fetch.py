@@ -22,6 +22,7 @@ Progress = Callable[[int, int | None], None]
 T = TypeVar("T")
 
 _ATTEMPTS = 5
+_ATTEMPTS_FOR_PAGES = 3  # nothing shows progress meanwhile
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 _BUFFER_BYTES = 1 << 20
@@ -54,7 +55,7 @@ class Fetcher:
             require_success(response, url)
             return response
 
-        return self._with_patience(ask, lambda: 0)
+        return self._with_patience(ask, lambda: 0, attempts=_ATTEMPTS_FOR_PAGES)
 
     def size(self, remote: Remote) -> int | None:
         """Return the length that the server tells, None if it does not."""
@@ -95,7 +96,9 @@ class Fetcher:
             )
         return digest
 
-    def _with_patience(self, attempt: Callable[[], T], done: Callable[[], int]) -> T:
+    def _with_patience(
+        self, attempt: Callable[[], T], done: Callable[[], int], *, attempts: int = _ATTEMPTS
+    ) -> T:
         """Repeat *attempt* while it may help; attempts that got further do not count."""
         failures, before = 0, done()
         while True:
@@ -104,7 +107,7 @@ class Fetcher:
             except TransientError as failure:
                 failures = 1 if done() > before else failures + 1
                 before = done()
-                if failures >= _ATTEMPTS:
+                if failures >= attempts:
                     raise failure.cause from failure
                 pause_s = failure.pause_s or _FIRST_PAUSE_S * 2 ** (failures - 1)
                 self._sleep(min(pause_s, _LONGEST_PAUSE_S))

@@ -52,17 +52,20 @@ class PackageIndex:
             DownloadError: no place has it; the details say what each answered.
         """
         tried: list[str] = []
+        is_answered = False
         for place in (*self._config.find_links, *self._indexes(source)):
             try:
                 links = list(self._links(place))
             except DownloadError as error:
                 tried.append(error.message)
                 continue
+            is_answered = True
             if wheel := choose_wheel(links, source):
                 return self._remote(wheel, source)
             tried.append(f"{public_url(place)}: {len(links)} files, none of them is it")
         raise DownloadError(
-            f"no package index has {source.package}=={source.version}",
+            f"no package index {'has' if is_answered else 'answers for'} "
+            f"{source.package}=={source.version}",
             hint=self._hint(),
             details="\n".join(tried),
         )
