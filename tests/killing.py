@@ -19,7 +19,7 @@ from fakes import FakeReporter
 from frontier.adapters.blobs import BlobStore, sha256
 from frontier.adapters.fetch import Fetcher
 from frontier.adapters.sources import Sources
-from frontier.usecases import models
+from frontier.usecases import models, stored_models
 
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.link", "os.truncate", "os.chmod"}
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -37,7 +37,7 @@ def pull(folder: Path, source: str) -> models.Pulled:
 
 
 def remove(folder: Path) -> None:
-    models.remove("killed:1", store=BlobStore(folder))
+    stored_models.remove("killed:1", store=BlobStore(folder))
 
 
 def die_before_change(number: int, folder: Path) -> None:

@@ -6,7 +6,7 @@ import typer
 
 from frontier.cli.output import size, table, text
 from frontier.cli.session import DryRun, Json, Quiet, Session
-from frontier.usecases import models
+from frontier.usecases import models, stored_models
 
 app = typer.Typer(help="Models: get, list, inspect, verify and remove them.", no_args_is_help=True)
 
@@ -86,7 +86,7 @@ def list_(ctx: typer.Context, _json: Json = False) -> None:
     Example: frontier models list --json
     """
     session: Session = ctx.obj
-    session.show(models.everything(store=session.services.store))
+    session.show(stored_models.everything(store=session.services.store))
 
 
 @app.command()
@@ -97,7 +97,7 @@ def available(ctx: typer.Context, _json: Json = False) -> None:
     """
     session: Session = ctx.obj
     services = session.services
-    session.show(models.available(store=services.store, catalog=services.catalog))
+    session.show(stored_models.available(store=services.store, catalog=services.catalog))
 
 
 @app.command()
@@ -110,7 +110,7 @@ def show(ctx: typer.Context, name: Name, _json: Json = False) -> None:
 
     session: Session = ctx.obj
     services = session.services
-    details = models.show(
+    details = stored_models.show(
         name, store=services.store, catalog=services.catalog, read_header=read_header
     )
     session.show(details)
@@ -126,7 +126,7 @@ def check(
     """
     session: Session = ctx.obj
     services = session.services
-    report = models.check(
+    report = stored_models.check(
         names or [], store=services.store, catalog=services.catalog, reporter=session.reporter
     )
     session.show(report)
@@ -146,7 +146,7 @@ def rm(
     Example: frontier models rm smollm2:135m --dry-run
     """
     session: Session = ctx.obj
-    session.show(models.remove(name, store=session.services.store, dry_run=dry_run))
+    session.show(stored_models.remove(name, store=session.services.store, dry_run=dry_run))
 
 
 @text.register
@@ -171,7 +171,7 @@ def _(plan: models.PullPlan) -> str:
 
 
 @text.register
-def _(result: models.ModelList) -> str:
+def _(result: stored_models.ModelList) -> str:
     if not result.models and not result.partial:
         return "no models yet: `frontier models pull smollm2:135m` gets a small one"
     rows = [
@@ -183,7 +183,7 @@ def _(result: models.ModelList) -> str:
 
 
 @text.register
-def _(result: models.AvailableModels) -> str:
+def _(result: stored_models.AvailableModels) -> str:
     rows = [
         (
             e.name,
@@ -201,7 +201,7 @@ def _(result: models.AvailableModels) -> str:
 
 
 @text.register
-def _(details: models.ModelDetails) -> str:
+def _(details: stored_models.ModelDetails) -> str:
     model, header, entry = details.model, details.header, details.entry
     rows = [
         ("name", model.name),
@@ -231,7 +231,7 @@ def _(details: models.ModelDetails) -> str:
 
 
 @text.register
-def _(report: models.CheckReport) -> str:
+def _(report: stored_models.CheckReport) -> str:
     if not report.models:
         return "no models to check"
     rows = [(m.name, m.health) for m in report.models]
@@ -240,7 +240,7 @@ def _(report: models.CheckReport) -> str:
 
 
 @text.register
-def _(result: models.Removed) -> str:
+def _(result: stored_models.Removed) -> str:
     verb = "removed" if result.applied else "would remove"
     return f"{verb} {result.name}: {_bytes(result.freed_bytes)} freed"
 

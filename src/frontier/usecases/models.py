@@ -1,16 +1,15 @@
-"""Pull, find, list, show, check and remove models."""
+"""Get models: find what is here, plan and pull what is not."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from frontier.domain.errors import (
-    CorruptBlobError,
     DoesNotFitError,
     DownloadError,
     ModelNotFoundError,
 )
-from frontier.domain.model import CatalogEntry, GgufHeader, Health, Model
+from frontier.domain.model import Model
 from frontier.domain.names import full_name, nearest, resolve
 from frontier.domain.source import (
     Remote,
@@ -19,7 +18,7 @@ from frontier.domain.source import (
     name_from_source,
     parse_source,
 )
-from frontier.ports import Catalog, HeaderReader, ModelSources, ModelStore, Reporter
+from frontier.ports import Catalog, ModelSources, ModelStore, Reporter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,77 +52,6 @@ class PullPlan:
     download_bytes: int | None
     disk_bytes: int | None
     free_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class PartialDownload:
-    """A download that was interrupted; the next pull goes on where it stopped."""
-
-    name: str
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class ModelList:
-    """What `models list` prints."""
-
-    models: tuple[Model, ...]
-    partial: tuple[PartialDownload, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AvailableModel:
-    """One entry of the catalog, and whether it is here."""
-
-    entry: CatalogEntry
-    is_present: bool
-
-
-@dataclass(frozen=True, slots=True)
-class AvailableModels:
-    """What `models available` prints."""
-
-    models: tuple[AvailableModel, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelDetails:
-    """What `models show` prints; *entry* is None for a model of no catalog."""
-
-    model: Model
-    header: GgufHeader
-    entry: CatalogEntry | None
-    kv_bytes_per_token: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedModel:
-    """One model's health, and where its blob lies."""
-
-    name: str
-    health: Health
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class CheckReport:
-    """What `models check` found."""
-
-    models: tuple[CheckedModel, ...]
-
-    @property
-    def bad(self) -> tuple[CheckedModel, ...]:
-        """Return those that are not ok."""
-        return tuple(model for model in self.models if model.health != "ok")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Removed:
-    """What `models rm` did, or with a dry run would do."""
-
-    name: str
-    freed_bytes: int
-    applied: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,79 +163,7 @@ def find(name: str, *, store: ModelStore, catalog: Catalog) -> Model:
         raise ModelNotFoundError(
             f"the model {name!r} is not stored yet", hint=f"frontier models pull {name}"
         )
-    raise _unknown(name, [*known, *catalog.entries])
-
-
-def everything(*, store: ModelStore) -> ModelList:
-    """Return what the store has, and what it has begun."""
-    here = store.all()
-    partial = sorted(store.partials().items())
-    return ModelList(here, tuple(PartialDownload(name, size) for name, size in partial))
-
-
-def available(*, store: ModelStore, catalog: Catalog) -> AvailableModels:
-    """Return the catalog, each entry with whether its file is here."""
-    here = {model.digest for model in store.all()}
-    entries = catalog.entries.values()
-    return AvailableModels(tuple(AvailableModel(entry, entry.sha256 in here) for entry in entries))
-
-
-def show(
-    name: str, *, store: ModelStore, catalog: Catalog, read_header: HeaderReader
-) -> ModelDetails:
-    """Return what is known of a stored model, its own header included.
-
-    Raises:
-        ModelNotFoundError: it is not here.
-        CorruptBlobError: its blob is gone.
-        ModelFormatError: its blob is no readable GGUF file.
-    """
-    model = find(name, store=store, catalog=catalog)
-    try:
-        header = read_header(model.path)
-    except FileNotFoundError:
-        raise CorruptBlobError(
-            f"the blob of {model.name} is gone: {model.path}",
-            hint=f"frontier models pull {model.name}",
-        ) from None
-    same = (e for e in catalog.entries.values() if e.sha256 == model.digest)
-    return ModelDetails(model, header, next(same, None), header.kv_bytes_per_token)
-
-
-def check(
-    names: list[str], *, store: ModelStore, catalog: Catalog, reporter: Reporter
-) -> CheckReport:
-    """Hash the named models again, all if none is named.
-
-    Raises:
-        ModelNotFoundError: one of them is not here.
-    """
-    broken = {name: CheckedModel(name, "corrupt", "") for name in store.broken()}
-    chosen = [n for name in names if (n := resolve(name, broken))]
-    models = [
-        find(name, store=store, catalog=catalog) for name in names if not resolve(name, broken)
-    ]
-    if not names:
-        chosen, models = [*broken], [*store.all()]
-    checked = [_checked(model, store, reporter) for model in models]
-    return CheckReport(
-        tuple(sorted([*(broken[n] for n in chosen), *checked], key=lambda c: c.name))
-    )
-
-
-def remove(name: str, *, store: ModelStore, dry_run: bool = False) -> Removed:
-    """Remove a model, or what an interrupted pull of it left.
-
-    Raises:
-        ModelNotFoundError: there is nothing of that name.
-        BusyError: it is being pulled.
-    """
-    known = {*(m.name for m in store.all()), *store.broken(), *store.partials()}
-    found = resolve(name, known)
-    if not found:
-        raise _unknown(name, known)
-    freed = store.remove(found, dry_run=dry_run)
-    return Removed(name=found, freed_bytes=freed, applied=not dry_run)
+    raise unknown_model(name, [*known, *catalog.entries])
 
 
 def _want(name: str, store: ModelStore, catalog: Catalog, stored_as: str) -> _Wanted:
@@ -320,7 +176,7 @@ def _want(name: str, store: ModelStore, catalog: Catalog, stored_as: str) -> _Wa
     entries = catalog.entries
     found = resolve(name, stored) or resolve(name, entries)
     if not found:
-        raise _unknown(name, [*stored, *entries])
+        raise unknown_model(name, [*stored, *entries])
     model, entry = stored.get(found), entries.get(found)
     chosen = full_name(stored_as) if stored_as else found
     # A model that the user put under a name of the catalog stays the user's own.
@@ -336,7 +192,8 @@ def _want(name: str, store: ModelStore, catalog: Catalog, stored_as: str) -> _Wa
     return _Wanted(name=chosen, sources=(own.source,), digest=own.digest, size_bytes=own.size_bytes)
 
 
-def _unknown(name: str, known: Collection[str]) -> ModelNotFoundError:
+def unknown_model(name: str, known: Collection[str]) -> ModelNotFoundError:
+    """Return the error for a name that nothing has, with the nearest among *known*."""
     tags = nearest(name, known)
     if Path(name).suffix == ".gguf":
         return ModelNotFoundError(
@@ -454,9 +311,3 @@ def _less(total: int | None, done: int) -> int | None:
 def _public(source: str) -> str:
     """Return *source* as it may be written down: without a password."""
     return str(parse_source(source))
-
-
-def _checked(model: Model, store: ModelStore, reporter: Reporter) -> CheckedModel:
-    with reporter.task(f"checking {model.name}", total=model.size_bytes, unit="bytes") as task:
-        health = store.verify(model, task.update)
-    return CheckedModel(model.name, health, str(model.path))

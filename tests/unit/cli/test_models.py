@@ -16,7 +16,7 @@ from frontier.cli import output
 from frontier.cli.session import Session
 from frontier.domain.errors import ModelNotFoundError
 from frontier.domain.model import GgufHeader, Model
-from frontier.usecases import models
+from frontier.usecases import models, stored_models
 
 MODEL = gguf(50_000)
 
@@ -97,7 +97,7 @@ def test_every_command_speaks_json(cli: Cli) -> None:
     assert set(pulled["model"]) == set(listed["models"][0]) == keys(Model)
     assert set(shown["header"]) == keys(GgufHeader)
     assert checked["models"][0]["health"] == "ok"
-    assert set(removed) == keys(models.Removed)
+    assert set(removed) == keys(stored_models.Removed)
     assert "smollm2:135m" in {item["entry"]["name"] for item in known["models"]}
 
 
@@ -146,7 +146,7 @@ def test_sizes_that_nobody_tells_and_layers_that_differ_are_shown(cli: Cli) -> N
     )
     model = Model(name="a:1", digest="", size_bytes=1, source="s", file_name="f", path=Path("p"))
 
-    shown = output.text(models.ModelDetails(model, header, None, None))
+    shown = output.text(stored_models.ModelDetails(model, header, None, None))
 
     assert "attention heads  8, 1 to 4 for keys and values" in shown
     assert "KV cache         unknown per token" in shown

@@ -19,7 +19,7 @@ from frontier.domain.errors import (
     ModelNotFoundError,
 )
 from frontier.domain.model import CatalogEntry
-from frontier.usecases import models
+from frontier.usecases import models, stored_models
 
 MODEL = gguf(50_000)
 WHEEL = wheel({"tiny/tiny.Q4_1.gguf": MODEL})
@@ -72,13 +72,15 @@ class World:
         return models.find(name, store=self.store, catalog=self.catalog).name
 
     def check(self, *names: str) -> dict[str, str]:
-        report = models.check(
+        report = stored_models.check(
             list(names), store=self.store, catalog=self.catalog, reporter=self.reporter
         )
         return {model.name: model.health for model in report.models}
 
-    def show(self, name: str) -> models.ModelDetails:
-        return models.show(name, store=self.store, catalog=self.catalog, read_header=read_header)
+    def show(self, name: str) -> stored_models.ModelDetails:
+        return stored_models.show(
+            name, store=self.store, catalog=self.catalog, read_header=read_header
+        )
 
 
 @pytest.fixture
@@ -359,7 +361,7 @@ def test_the_list_has_models_and_interrupted_downloads(world: World) -> None:
     with pytest.raises(DownloadError):
         world.pull(world.server.url + "/m.gguf")
 
-    listed = models.everything(store=world.store)
+    listed = stored_models.everything(store=world.store)
 
     assert [m.name for m in listed.models] == ["tiny:1"]
     assert [p.name for p in listed.partial] == ["m:latest"]
@@ -370,7 +372,7 @@ def test_the_catalog_tells_what_is_here(world: World) -> None:
     world.add("other:1", "pypi:other==1/*.gguf", data=b"other")
     world.pull("tiny")
 
-    found = models.available(store=world.store, catalog=world.catalog)
+    found = stored_models.available(store=world.store, catalog=world.catalog)
 
     assert {m.entry.name: m.is_present for m in found.models} == {"tiny:1": True, "other:1": False}
 
@@ -401,13 +403,13 @@ def test_a_model_whose_blob_is_gone_says_how_to_get_it_back(world: World) -> Non
 def test_a_model_is_removed_and_its_bytes_counted(world: World) -> None:
     world.pull("tiny")
 
-    planned = models.remove("tiny", store=world.store, dry_run=True)
-    removed = models.remove("tiny", store=world.store)
+    planned = stored_models.remove("tiny", store=world.store, dry_run=True)
+    removed = stored_models.remove("tiny", store=world.store)
 
     assert (planned.freed_bytes, planned.applied) == (len(MODEL), False)
     assert (removed.name, removed.freed_bytes, removed.applied) == ("tiny:1", len(MODEL), True)
     with pytest.raises(ModelNotFoundError):
-        models.remove("tiny", store=world.store)
+        stored_models.remove("tiny", store=world.store)
 
 
 def test_an_interrupted_download_can_be_removed(world: World) -> None:
@@ -415,7 +417,7 @@ def test_an_interrupted_download_can_be_removed(world: World) -> None:
     with pytest.raises(DownloadError):
         world.pull(world.server.url + "/m.gguf")
 
-    removed = models.remove("m", store=world.store)
+    removed = stored_models.remove("m", store=world.store)
 
     assert removed.freed_bytes >= 10_000
     assert not world.store.partials()

@@ -1,0 +1,158 @@
+"""Look after stored models: list, show, check and remove them."""
+
+from dataclasses import dataclass
+
+from frontier.domain.errors import CorruptBlobError
+from frontier.domain.model import CatalogEntry, GgufHeader, Health, Model
+from frontier.domain.names import resolve
+from frontier.ports import Catalog, HeaderReader, ModelStore, Reporter
+from frontier.usecases.models import find, unknown_model
+
+
+@dataclass(frozen=True, slots=True)
+class PartialDownload:
+    """A download that was interrupted; the next pull goes on where it stopped."""
+
+    name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelList:
+    """What `models list` prints."""
+
+    models: tuple[Model, ...]
+    partial: tuple[PartialDownload, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AvailableModel:
+    """One entry of the catalog, and whether it is here."""
+
+    entry: CatalogEntry
+    is_present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AvailableModels:
+    """What `models available` prints."""
+
+    models: tuple[AvailableModel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDetails:
+    """What `models show` prints; *entry* is None for a model of no catalog."""
+
+    model: Model
+    header: GgufHeader
+    entry: CatalogEntry | None
+    kv_bytes_per_token: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedModel:
+    """One model's health, and where its blob lies."""
+
+    name: str
+    health: Health
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What `models check` found."""
+
+    models: tuple[CheckedModel, ...]
+
+    @property
+    def bad(self) -> tuple[CheckedModel, ...]:
+        """Return those that are not ok."""
+        return tuple(model for model in self.models if model.health != "ok")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """What `models rm` did, or with a dry run would do."""
+
+    name: str
+    freed_bytes: int
+    applied: bool
+
+
+def everything(*, store: ModelStore) -> ModelList:
+    """Return what the store has, and what it has begun."""
+    here = store.all()
+    partial = sorted(store.partials().items())
+    return ModelList(here, tuple(PartialDownload(name, size) for name, size in partial))
+
+
+def available(*, store: ModelStore, catalog: Catalog) -> AvailableModels:
+    """Return the catalog, each entry with whether its file is here."""
+    here = {model.digest for model in store.all()}
+    entries = catalog.entries.values()
+    return AvailableModels(tuple(AvailableModel(entry, entry.sha256 in here) for entry in entries))
+
+
+def show(
+    name: str, *, store: ModelStore, catalog: Catalog, read_header: HeaderReader
+) -> ModelDetails:
+    """Return what is known of a stored model, its own header included.
+
+    Raises:
+        ModelNotFoundError: it is not here.
+        CorruptBlobError: its blob is gone.
+        ModelFormatError: its blob is no readable GGUF file.
+    """
+    model = find(name, store=store, catalog=catalog)
+    try:
+        header = read_header(model.path)
+    except FileNotFoundError:
+        raise CorruptBlobError(
+            f"the blob of {model.name} is gone: {model.path}",
+            hint=f"frontier models pull {model.name}",
+        ) from None
+    same = (e for e in catalog.entries.values() if e.sha256 == model.digest)
+    return ModelDetails(model, header, next(same, None), header.kv_bytes_per_token)
+
+
+def check(
+    names: list[str], *, store: ModelStore, catalog: Catalog, reporter: Reporter
+) -> CheckReport:
+    """Hash the named models again, all if none is named.
+
+    Raises:
+        ModelNotFoundError: one of them is not here.
+    """
+    broken = {name: CheckedModel(name, "corrupt", "") for name in store.broken()}
+    chosen = [n for name in names if (n := resolve(name, broken))]
+    models = [
+        find(name, store=store, catalog=catalog) for name in names if not resolve(name, broken)
+    ]
+    if not names:
+        chosen, models = [*broken], [*store.all()]
+    checked = [_checked(model, store, reporter) for model in models]
+    return CheckReport(
+        tuple(sorted([*(broken[n] for n in chosen), *checked], key=lambda c: c.name))
+    )
+
+
+def remove(name: str, *, store: ModelStore, dry_run: bool = False) -> Removed:
+    """Remove a model, or what an interrupted pull of it left.
+
+    Raises:
+        ModelNotFoundError: there is nothing of that name.
+        BusyError: it is being pulled.
+    """
+    known = {*(m.name for m in store.all()), *store.broken(), *store.partials()}
+    found = resolve(name, known)
+    if not found:
+        raise unknown_model(name, known)
+    freed = store.remove(found, dry_run=dry_run)
+    return Removed(name=found, freed_bytes=freed, applied=not dry_run)
+
+
+def _checked(model: Model, store: ModelStore, reporter: Reporter) -> CheckedModel:
+    with reporter.task(f"checking {model.name}", total=model.size_bytes, unit="bytes") as task:
+        health = store.verify(model, task.update)
+    return CheckedModel(model.name, health, str(model.path))
