@@ -215,11 +215,11 @@ def _(result: StackUp) -> str:
     if result.answer is None:
         steps = [f"pull {result.pull.name} from {result.pull.source}"] if result.pull else []
         return "\n".join([*steps, *map(str, result.steps)]) or "nothing to do"
-    lines = "\n".join(f"  {name:<8}{line}" for name, line in result.clients.items())
+    lines = "\n".join(f"# {name}\n{line}" for name, line in result.clients.items())
     return (
         f"\n{text(result.answer)}\n\n"
-        f"{result.model} answers at {' and '.join(result.urls)}\n"
-        f"{lines}\n  chat    frontier chat"
+        f"{result.model} answers at {' and '.join(result.urls)}\n\n"
+        f"{lines}\n# here\nfrontier chat"
     )
 
 
