@@ -49,7 +49,7 @@ def test_an_end_carries_code_and_last_lines(native: Native) -> None:
 
         assert end.code == 1
         assert end.output.splitlines()[-2:] == ["line 99", "last words"]
-        assert len(end.output.splitlines()) == 15
+        assert len(end.last_lines.splitlines()) == 15
         await process.stop()  # nothing left to stop
 
     asyncio.run(scenario())

@@ -103,7 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(text: str) -> int:
-    sys.stderr.write(f"error: {text}\n")
+    # one write on a line of its own: llama.cpp logs from a thread, in pieces of lines
+    os.write(2, f"\nerror: {text}\n".encode())
     return 1
 
 

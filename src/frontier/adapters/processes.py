@@ -15,7 +15,6 @@ from frontier.domain.project import Service
 from frontier.domain.supervision import Exit
 
 _LOG_BYTES = 10 * 1024 * 1024
-_TAIL_LINES = 15
 _KILLS = 100
 _KILL_INTERVAL_S = 0.02
 
@@ -49,11 +48,11 @@ class GuardedProcess:
         assert self._process.stdout is not None  # noqa: S101 it was started with a pipe
         output = await self._process.stdout.read()
         code = await self._process.wait()
-        lines = output.decode(errors="replace").splitlines()[-_TAIL_LINES:]
+        text = output.decode(errors="replace")
         if code >= 0:
-            return Exit(code, "\n".join(lines))
+            return Exit(code, text)
         await self._kill_group()  # the guard was killed and could not clean up
-        return Exit(128 - code, "\n".join(lines), was_unguarded=True)
+        return Exit(128 - code, text, was_unguarded=True)
 
     async def _kill_group(self) -> None:
         """Kill the service's process group and wait, a few seconds at most, until it is gone."""

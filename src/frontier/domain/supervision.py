@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from frontier.domain.errors import ConfigError
 from frontier.domain.project import Service
 
+_LAST_LINES = 15
 _SIGNALLED = 128  # the shell's way: 128 + n for death by signal n
 _SIGNALS = frozenset(signal.Signals)
 _FIRST_BACKOFF_S = 0.5
@@ -34,13 +35,18 @@ class Exit:
 
     Attributes:
         code: Exit code, 128+n for signal n.
-        output: The last lines it wrote.
+        output: The end of what it wrote.
         was_unguarded: The process that guards it was killed.
     """
 
     code: int
     output: str = ""
     was_unguarded: bool = False
+
+    @property
+    def last_lines(self) -> str:
+        """Return as much of the output as a person wants to read first."""
+        return "\n".join(self.output.splitlines()[-_LAST_LINES:])
 
     def __str__(self) -> str:
         """Return the end in words, with the line of output that tells the cause."""
@@ -54,7 +60,8 @@ class Exit:
 def _cause(output: str) -> str:
     """Return the last line that calls itself an error, else the last line.
 
-    Engines log from threads of their own, so what comes last need not be what matters.
+    Engines log from threads of their own, so what comes last need not be what matters:
+    llama.cpp's log of a failed start came after our error in one of ten starts.
     """
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]

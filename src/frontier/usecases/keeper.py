@@ -102,7 +102,7 @@ class Keeper:
         self._note(phase="starting", **started)
         verdict = await self._watch(process, port)
         end = await process.wait()
-        return verdict or str(end), end.output
+        return verdict or str(end), end.last_lines
 
     async def _watch(self, process: Process, port: int) -> str:
         """Return once the process has ended: why it was given up, "" if it ended by itself."""

@@ -38,6 +38,13 @@ def test_an_end_is_told_in_words(end: Exit, words: str) -> None:
     assert str(end) == words
 
 
+def test_the_error_is_the_cause_even_when_a_long_log_comes_after_it() -> None:
+    end = Exit(1, "error: no such model\n" + "cleaning up\n" * 40)
+
+    assert str(end) == "exit code 1: no such model"
+    assert end.last_lines.splitlines() == ["cleaning up"] * 15
+
+
 def test_services_start_after_what_they_need_in_declared_order() -> None:
     assert names(service("c", "a", "b"), service("a"), service("b", "a"), service("d")) == [
         ["a", "d"],
