@@ -40,22 +40,22 @@ class Frontier:
         return [sys.executable, "-m", "frontier", *args]
 
     def run(
-        self, *args: str, input: str | None = None, timeout_s: float = 90
+        self, *args: str, stdin: str | None = None, timeout_s: float = 90
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.argv(*args),
             env=self.environ,
             cwd=self.workspace.parent,
-            input=input,
-            stdin=subprocess.DEVNULL if input is None else None,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
             text=True,
             timeout=timeout_s,
             check=False,
         )
 
-    def ok(self, *args: str, input: str | None = None) -> str:
-        done = self.run(*args, input=input)
+    def ok(self, *args: str, stdin: str | None = None) -> str:
+        done = self.run(*args, stdin=stdin)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -273,16 +273,17 @@ class Services:
         key = self.listening.api_key
         return secret_file(self.workspace.secrets, "api-key", key) if key else None
 
-    def free_ports(self, listening: Listening) -> None:
-        """Check that the gateway can listen.
+    def free_ports(self, listening: Listening, ours: Collection[int] = ()) -> None:
+        """Check that the gateway can listen; processes *ours* may hold its ports.
 
         Raises:
             PortTakenError: another process listens there.
         """
         from frontier.adapters.ports_free import ensure_port_free
 
-        for port, variable in zip(listening.ports, ("API_PORT", "GATEWAY_PORT"), strict=False):
-            ensure_port_free(listening.address, port, variable=variable)
+        for port in listening.ports:
+            variable = "API_PORT" if port == self.settings.api_port else "GATEWAY_PORT"
+            ensure_port_free(listening.address, port, variable=variable, ours=ours)
 
     def clients(self, model: str) -> dict[str, str]:
         """Return the line to paste into each client."""

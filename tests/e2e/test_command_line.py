@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from frontier_cli import Frontier
 
 
@@ -190,6 +191,7 @@ def test_the_machine_is_shown(frontier: Frontier) -> None:
 
 def test_gateway_serve_runs_the_gateway_alone(frontier: Frontier) -> None:
     import httpx2
+
     from waiting import until
 
     routes = frontier.workspace.parent / "routes.yaml"

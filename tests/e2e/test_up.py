@@ -69,7 +69,7 @@ def test_status_tells_the_whole_truth_as_json(frontier: Frontier) -> None:
 
 def test_chat_answers_once_for_a_message_a_pipe_and_a_machine(frontier: Frontier) -> None:
     assert frontier.ok("chat", "-m", "Say hi", "--max-tokens", "8").strip()
-    assert frontier.ok("chat", "--max-tokens", "8", input="Say hi").strip()
+    assert frontier.ok("chat", "--max-tokens", "8", stdin="Say hi").strip()
     assert frontier.json("chat", "-m", "Say hi", "--max-tokens", "8")["completion_tokens"] <= 8
 
 

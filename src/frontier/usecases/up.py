@@ -1,6 +1,6 @@
 """From nothing to a streamed token: the use-case behind `frontier up`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,7 +69,8 @@ class Up:
         header: Reads what the model says about itself.
         engine: Says which engine will compute, and why that one.
         build: Renders the project for a model, a machine and a context in tokens.
-        free_ports: Raises PortTakenError when the gateway could not listen.
+        free_ports: Raises PortTakenError when the gateway could not listen; the given process
+            ids may hold its ports.
         runtime: Runs the project.
         project: What ran before.
         snapshots: Take one before anything changes.
@@ -89,7 +90,7 @@ class Up:
     header: HeaderReader
     engine: Callable[[], str]
     build: Callable[[Model, Machine, int], Project]
-    free_ports: Callable[[Listening], None]
+    free_ports: Callable[[Listening, Collection[int]], None]
     runtime: Runtime
     project: ProjectFile
     snapshots: SnapshotStore
@@ -170,9 +171,9 @@ class Up:
 
     def _bring_up(self, project: Project, listening: Listening) -> None:
         with self.changing("up"):
-            before = self.project.load() if self.runtime.state() else None
-            if before is None:
-                self.free_ports(listening)
+            state = self.runtime.state()
+            before = self.project.load() if state else None
+            self.free_ports(listening, state.pids if state else frozenset())
             self.snapshots.take("up")
             try:
                 self.runtime.apply(project)

@@ -1,4 +1,5 @@
 import contextlib
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -85,9 +86,11 @@ class World:
     is_present: bool = True
     obtained: list[str] = field(default_factory=list)
     contexts: list[int] = field(default_factory=list)
+    ours: list[Collection[int]] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
 
-    def free_ports(self, listening: Listening) -> None:
+    def free_ports(self, listening: Listening, ours: Collection[int]) -> None:
+        self.ours.append(ours)
         if self.taken:
             raise PortTakenError(f"port {listening.ports[0]} is taken by nginx")
 
@@ -174,11 +177,13 @@ def test_up_twice_changes_nothing_and_proves_again() -> None:
     assert len(world.snapshots.taken) == 1
 
 
-def test_another_model_restarts_only_the_engine() -> None:
+def test_another_model_restarts_only_the_engine_and_may_keep_the_ports() -> None:
     world = World()
     world.up()
 
     result = world.up("m:2")
+
+    assert world.ours == [frozenset(), frozenset({7})]
 
     assert [str(s) for s in result.steps] == ["restart llamacpp: changed"]
 
