@@ -1,0 +1,108 @@
+"""What `up` meets in a workspace that somebody or something has damaged."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from frontier_cli import Frontier
+from waiting import until
+
+ALIAS = """\
+version: 1
+models:
+  - name: gpt-4o-mini
+    backend: llamacpp
+    upstream_model: smollm2:135m
+"""
+WRONG = """\
+version: 1
+models:
+  - name: gpt-4o-mini
+    backend: llamacp
+"""
+
+
+@pytest.fixture
+def frontier(tmp_path: Path, smollm2: Path) -> Iterator[Frontier]:
+    cli = Frontier(tmp_path / "ws")
+    cli.ok("models", "pull", f"file:{smollm2}", "--name", "smollm2:135m")
+    yield cli
+    cli.run("down")
+
+
+def blob(cli: Frontier) -> Path:
+    return next((cli.workspace / "data/models/blobs").glob("sha256-*"))
+
+
+def models(cli: Frontier) -> set[str]:
+    return {m["id"] for m in httpx2.get(f"{cli.url}/v1/models").json()["data"]}
+
+
+def test_a_flipped_byte_is_found_and_the_model_pulled_again(frontier: Frontier) -> None:
+    path = blob(frontier)
+    path.chmod(0o600)
+    with path.open("r+b") as file:
+        file.seek(50_000_000)
+        file.write(b"\x00\x01\x02\x03")
+
+    frontier.ok("up")
+
+    assert frontier.json("models", "check")["models"][0]["health"] == "ok"
+
+
+def test_a_truncated_blob_is_found_and_the_model_pulled_again(frontier: Frontier) -> None:
+    path = blob(frontier)
+    path.chmod(0o600)
+    with path.open("r+b") as file:
+        file.truncate(1000)
+    assert "truncated" in frontier.run("models", "check").stdout
+
+    frontier.ok("up")
+
+    assert frontier.json("models", "check")["models"][0]["health"] == "ok"
+
+
+def test_models_yaml_adds_names_and_a_wrong_one_is_named_and_kept_out(frontier: Frontier) -> None:
+    config = frontier.workspace / "config" / "models.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text(ALIAS)
+    frontier.ok("up")
+    assert models(frontier) == {"smollm2:135m", "gpt-4o-mini"}
+    assert frontier.ok("chat", "gpt-4o-mini", "-m", "hi", "--max-tokens", "4").strip()
+
+    config.write_text(WRONG)
+
+    until(lambda: "models.yaml:4" in frontier.ok("logs", "gateway"), what="the reason in the log")
+    assert models(frontier) == {"smollm2:135m", "gpt-4o-mini"}
+
+
+def test_a_wrong_models_yaml_stops_up_with_file_line_and_field(frontier: Frontier) -> None:
+    config = frontier.workspace / "config" / "models.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text(WRONG)
+
+    error = frontier.fails(4, "up")
+
+    assert "models.yaml:4" in error
+    assert "backend" in error
+    assert frontier.json("status")["state"] == "stopped"
+
+
+def test_a_damaged_project_file_is_rendered_anew(frontier: Frontier) -> None:
+    project = frontier.workspace / ".frontier" / "project" / "native.json"
+    project.parent.mkdir(parents=True)
+    project.write_text('{"name": "x"')
+
+    assert "not a project of this version" in frontier.fails(1, "start")
+    frontier.ok("up")
+    assert frontier.json("status")["state"] == "running"
+
+
+def test_a_restore_that_was_killed_is_finished_before_anything_else(frontier: Frontier) -> None:
+    frontier.ok("config", "set", "GRAFANA_PORT", "3001")
+    newest = frontier.json("rollback", "--list")["snapshots"][0]["id"]
+    (frontier.workspace / ".frontier" / "restoring").write_text(newest)
+
+    assert frontier.ok("config", "get", "GRAFANA_PORT") == "3000\n"
