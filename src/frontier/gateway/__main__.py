@@ -1,0 +1,53 @@
+"""``python -m frontier.gateway``: the gateway as a process of its own."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from frontier.domain.errors import FrontierError
+
+
+def main() -> int:
+    """Serve until stopped; return the exit code."""
+    from frontier.gateway.server import Options, serve  # --help stays quick
+
+    given = _parser().parse_args()
+    options = Options(
+        listen=given.listen or [("127.0.0.1", 11434)],
+        config=given.config,
+        api_key_file=given.api_key_file,
+        max_body_bytes=given.max_body_bytes,
+        drain_s=given.drain_s,
+        ready_fd=given.pid_ready_fd,
+    )
+    try:
+        serve(options)
+    except FrontierError as error:
+        sys.stderr.write(f"error: {error.message}\n")
+        if error.hint:
+            sys.stderr.write(f"hint: {error.hint}\n")
+        return error.exit_code
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m frontier.gateway", description=__doc__)
+    add = parser.add_argument
+    add("--listen", action="append", type=_endpoint, metavar="HOST:PORT", help="repeatable")
+    add("--config", action="append", type=Path, default=[], metavar="FILE", help="later ones win")
+    add("--api-key-file", type=Path, metavar="FILE", help="clients must present its content")
+    add("--max-body-bytes", type=int, default=104_857_600, metavar="N")
+    add("--drain-s", type=float, default=30.0, metavar="S", help="after SIGTERM")
+    add("--pid-ready-fd", type=int, metavar="FD", help="gets the process id once all listens")
+    return parser
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535 or not host:  # noqa: PLR2004 - the last port
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""A coarse clock for deadlines and log lines: set once per tick, read for nothing."""
+
+import time
+from datetime import UTC, datetime
+
+
+class Clock:
+    """The time of the last tick.
+
+    Attributes:
+        now: Seconds, monotonic.
+        stamp: UTC, RFC 3339, milliseconds.
+    """
+
+    __slots__ = ("now", "stamp")
+
+    def __init__(self) -> None:
+        self.tick()
+
+    def tick(self) -> None:
+        """Set the time."""
+        self.now = time.monotonic()
+        self.stamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,163 @@
+"""What all connections share: routes, pools, metrics, log."""
+
+import asyncio
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+from frontier.gateway.clock import Clock
+from frontier.gateway.json_log import AccessLine, JsonLog
+from frontier.gateway.metrics import NO_BACKEND, OPERATIONS, OTHER, Metrics, Outcome
+from frontier.gateway.routes import Address, Table
+from frontier.gateway.wire.pool import Pool
+
+if TYPE_CHECKING:
+    from frontier.gateway.wire.asgi import AsgiApp
+    from frontier.gateway.wire.client import ClientConnection
+    from frontier.gateway.wire.request import Request
+
+_CONTROL_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/v1/models"})
+
+
+class Core:
+    """The gateway without its sockets.
+
+    Attributes:
+        table: Swapped whole on reload; a request keeps the route it began with.
+        key: What clients must present, None if anybody may ask.
+        config_error: Why the last change of a route file was rejected, empty if it was not.
+        is_stopping: Answers from now on close their connection.
+        is_empty: Set while stopping, once the last client is gone.
+    """
+
+    app: "AsgiApp"
+
+    def __init__(
+        self,
+        *,
+        table: Table,
+        key: bytes | None,
+        max_body_bytes: int,
+        log: JsonLog,
+        clock: Clock | None = None,
+    ) -> None:
+        self.key = key
+        self.max_body_bytes = max_body_bytes
+        self.log = log
+        self.clock = clock or Clock()
+        self.metrics = Metrics()
+        self.clients: set[ClientConnection] = set()
+        self.config_error = ""
+        self.is_stopping = False
+        self.is_empty = asyncio.Event()
+        self.started_at = int(time.time())
+        self._pools: dict[Address, Pool] = {}
+        self.use(table)
+
+    def use(self, table: Table) -> None:
+        """Route by *table* from the next request on."""
+        self.table = table
+        self.metrics.declare(table)
+
+    def reject(self, reason: str) -> None:
+        """Keep the table and remember why a changed file was not taken."""
+        self.config_error = reason
+        self.metrics.reload_failures += 1
+        self.event("config_rejected", reason=reason)
+
+    def pool(self, address: Address) -> Pool:
+        """Return the connections to *address*."""
+        pool = self._pools.get(address)
+        if pool is None:
+            pool = self._pools[address] = Pool(address)
+        return pool
+
+    def upstream_connections(self) -> int:
+        """Return how many connections to engines are open."""
+        return sum(pool.open for pool in self._pools.values())
+
+    def stop(self) -> None:
+        """Finish what is under way and take nothing new on."""
+        self.is_stopping = True
+        self.event("draining", requests=sum(self.metrics.inflight.values()))
+        if not self.clients:
+            self.is_empty.set()
+        for client in tuple(self.clients):
+            client.stop()
+
+    def gone(self, client: "ClientConnection") -> None:
+        """Forget a client whose connection is closed."""
+        self.clients.discard(client)
+        if self.is_stopping and not self.clients:
+            self.is_empty.set()
+
+    def finished(self, request: "Request") -> None:
+        """Count and log a request; its answer is written or never will be."""
+        ended = time.perf_counter()
+        duration_s = ended - request.started
+        ttft_s = request.first_at - request.started if request.first_at else None
+        if request.path in OPERATIONS:
+            self.metrics.observe(
+                Outcome(
+                    path=request.path,
+                    model=request.model or OTHER,
+                    backend=request.backend or NO_BACKEND,
+                    code=request.status,
+                    stream=request.stream and bool(request.model),
+                    duration_s=duration_s,
+                    ttft_s=ttft_s if request.stream else None,
+                    tokens=request.tokens,
+                )
+            )
+        self._log_access(request, duration_s, ttft_s)
+
+    def _log_access(self, request: "Request", duration_s: float, ttft_s: float | None) -> None:
+        tokens = request.tokens
+        self.log.access(
+            AccessLine(
+                time=self.clock.stamp,
+                request_id=request.id,
+                route=_route_label(request.path),
+                status=request.status,
+                duration_ms=round(duration_s * 1000, 3),
+                bytes=request.sent_bytes,
+                model=request.model,
+                backend=request.backend,
+                stream=request.stream,
+                ttft_ms=round(ttft_s * 1000, 3) if ttft_s is not None else None,
+                tokens_in=tokens[0] if tokens else None,
+                tokens_out=tokens[1] if tokens else None,
+            )
+        )
+
+    def event(self, event: str, **fields: object) -> None:
+        """Log something that happened to the gateway itself."""
+        self.log.event(event, self.clock.stamp, **fields)
+
+    def bug(self, error: BaseException) -> None:
+        """Log an exception that nobody expected, with its traceback."""
+        self.event("bug", traceback="".join(traceback.format_exception(error)))
+
+    def tick(self) -> None:
+        """Advance the clock and do what is due; called a few times per second."""
+        self.clock.tick()
+        now = self.clock.now
+        for client in [c for c in self.clients if c.deadline <= now]:
+            client.on_deadline(now)
+        for pool in self._pools.values():
+            pool.prune(now)
+        self.log.flush()
+
+    def close(self) -> None:
+        """Close every connection and write the rest of the log."""
+        for client in tuple(self.clients):
+            client.transport.abort()
+        for pool in self._pools.values():
+            pool.close()
+        self.log.flush()
+
+
+def _route_label(path: str) -> str:
+    if path in OPERATIONS or path in _CONTROL_PATHS:
+        return path
+    return "/v1/models/{id}" if path.startswith("/v1/models/") else OTHER

@@ -1,0 +1,80 @@
+"""Decisions about a request that need no more than its head."""
+
+import hmac
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from frontier.gateway.errors import BAD_ENCODING, BAD_KEY, Problem, too_large
+
+if TYPE_CHECKING:
+    from frontier.gateway.wire.request import Request
+
+HOT: Final = {
+    spelling: path
+    for path in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
+    for spelling in (path.encode(), path.removeprefix("/v1").encode())
+}
+_ALIASES: Final = {spelling.decode(): path for spelling, path in HOT.items()}
+_OPEN_PATHS: Final = frozenset({"/", "/healthz", "/readyz"})
+_SINGLE: Final = frozenset({b"host", b"authorization", b"x-api-key", b"content-type"})
+
+
+def normalise(url: bytes) -> str:
+    """Return the path that *url* means: no query, no doubled or trailing slash, ``/v1`` in front.
+
+    Percent-encoding stays: only a model's name may be encoded, and its route decodes it.
+    """
+    text = url.decode("latin-1")
+    if not text.startswith("/"):
+        text = urlsplit(text).path or "/"
+    path = text.partition("?")[0].partition("#")[0]
+    path = "/" + "/".join(part for part in path.split("/") if part)
+    if path.startswith("/v1/v1/"):
+        path = path[3:]
+    if path == "/models" or path.startswith("/models/"):
+        path = "/v1" + path
+    return _ALIASES.get(path, path)
+
+
+def refusal(request: "Request", *, key: bytes | None, max_body_bytes: int) -> Problem | None:
+    """Return why *request* is refused before its body is read, None if it is not.
+
+    Args:
+        request: Its head is complete.
+        key: What clients must present, None if anybody may ask.
+        max_body_bytes: The longest Content-Length that is taken.
+    """
+    headers = request.headers
+    if (reason := _ambiguity(request)) is not None:
+        return Problem(400, reason, closes=True)
+    if key is not None and request.path not in _OPEN_PATHS and not _has_key(headers, key):
+        return BAD_KEY
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        return BAD_ENCODING
+    length = headers.get(b"content-length")
+    if length is not None and int(length) > max_body_bytes:
+        return too_large(max_body_bytes)
+    return None
+
+
+def _ambiguity(request: "Request") -> str | None:
+    """Return what another HTTP program could read differently: the start of smuggling."""
+    headers = request.headers
+    if request.method == b"CONNECT":
+        return "This is no proxy."
+    if twice := request.repeated & _SINGLE:
+        return f"The header {min(twice).decode()} is given twice."
+    if b"transfer-encoding" in headers:
+        if not request.http11:
+            return "HTTP/1.0 knows no Transfer-Encoding."
+        if headers[b"transfer-encoding"].lower() != b"chunked":
+            return "Of the transfer encodings only chunked is supported."
+    if request.http11 and b"host" not in headers:
+        return "The header host is missing."
+    return None
+
+
+def _has_key(headers: dict[bytes, bytes], key: bytes) -> bool:
+    scheme, _, bearer = headers.get(b"authorization", b"").partition(b" ")
+    given = bearer.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"")
+    return hmac.compare_digest(given, key)

@@ -1,0 +1,250 @@
+"""A client's connection: answers its requests one after the other."""
+
+import asyncio
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+from frontier.gateway import openai
+from frontier.gateway.errors import BUG, Problem, model_not_found, not_running, wrong_method
+from frontier.gateway.metrics import OPERATIONS
+from frontier.gateway.wire import answers
+from frontier.gateway.wire.arrival import RequestReader
+from frontier.gateway.wire.asgi import AsgiCall
+from frontier.gateway.wire.relay import Relay
+
+if TYPE_CHECKING:
+    from frontier.gateway.core import Core
+    from frontier.gateway.wire.request import Request
+
+_FIRST_S: Final = 30.0
+_IDLE_S: Final = 75.0
+_LINGER_S: Final = 2.0
+_FLUSH_S: Final = 10.0
+_NEVER: Final = float("inf")
+
+
+class Answering(Protocol):
+    """Whatever works on the answer to the current request."""
+
+    def cancel(self) -> None:
+        """The client left."""
+        ...
+
+    def on_deadline(self, now: float) -> None:
+        """The connection's deadline is over."""
+        ...
+
+    def pause(self) -> None:
+        """The client is slow."""
+        ...
+
+    def resume(self) -> None:
+        """The client has caught up."""
+        ...
+
+    def stop(self, problem: Problem) -> None:
+        """The gateway stops: fail with *problem*."""
+        ...
+
+
+class ClientConnection(asyncio.Protocol):
+    """One HTTP/1.1 connection from a client.
+
+    Attributes:
+        deadline: Clock time of the next `on_deadline`: set by whoever answers, while one does.
+        stalled_since: When the client stopped taking bytes, 0.0 while it takes them.
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self, core: "Core") -> None:
+        self.core = core
+        self.deadline = core.clock.now + _FIRST_S
+        self.stalled_since = 0.0
+        self._reader = RequestReader(core, self._on_expect)
+        self._current: Request | None = None
+        self._active: Answering | None = None
+        self._is_advancing = False
+        self._is_paused = False
+
+    # asyncio's callbacks
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Count the client in."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.core.clients.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop whatever works for this client."""
+        self._leave()
+        self.core.gone(self)
+
+    def eof_received(self) -> bool:
+        """Take the end of the client's side for its leaving, unless the answer is at hand."""
+        if isinstance(self._active, AsgiCall) and self._current is not None:
+            self._current.keep_alive = False
+            return True
+        self._leave()
+        return False
+
+    def _leave(self) -> None:
+        active, request = self._active, self._current
+        self._active = self._current = None
+        self._reader.ready.clear()
+        if active is not None and request is not None:
+            active.cancel()
+            self.core.finished(request)
+
+    def pause_writing(self) -> None:
+        """Keep the backlog of a slow client with the engine."""
+        self.stalled_since = self.core.clock.now
+        if self._active is not None:
+            self._active.pause()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self.stalled_since = 0.0
+        if self._active is not None:
+            self._active.resume()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, and answer what is complete; while one is answered at most one read waits."""
+        reader = self._reader
+        reader.feed(data)
+        if self._active is None:
+            if reader.arriving is not None:
+                self.deadline = reader.deadline
+            if reader.ready:
+                self._advance()
+        elif reader.ready and not self._is_paused:
+            self._is_paused = True
+            self.transport.pause_reading()
+
+    def _on_expect(self) -> None:
+        if self._current is None:
+            self.transport.write(answers.CONTINUE)
+
+    # Answering
+
+    def _advance(self) -> None:
+        """Answer what has arrived, in order; a loop, since many may fail at once."""
+        if self._is_advancing:
+            return
+        self._is_advancing = True
+        ready = self._reader.ready
+        while ready and self._current is None and not self.transport.is_closing():
+            self._current = request = ready.popleft()
+            request.name_itself()
+            try:
+                self._dispatch(request)
+            except Exception as error:
+                self.core.bug(error)
+                self.respond(request, BUG)
+        self._is_advancing = False
+
+    def _dispatch(self, request: "Request") -> None:
+        if request.problem is not None:
+            self.respond(request, request.problem)
+        elif request.path not in OPERATIONS:
+            self.deadline = _NEVER
+            call = AsgiCall(self, request)
+            self._active = call
+            call.start(self.core.app)
+        elif request.method != b"POST":
+            method = request.method.decode("latin-1")
+            self.respond(request, wrong_method(method, request.path, b"POST"))
+        else:
+            self._relay(request)
+
+    def _relay(self, request: "Request") -> None:
+        try:
+            wanted, body = openai.read(request.path, request.take_body())
+        except openai.BadRequestError as error:
+            self.respond(request, error.problem)
+            return
+        route = self.core.table.routes.get(wanted.model)
+        if route is None:
+            self.respond(request, model_not_found(wanted.model))
+            return
+        target = route.target
+        request.stream = bool(wanted.stream)
+        request.model, request.backend = target.name, target.backend
+        if target.address is None:
+            self.respond(request, not_running(wanted.model, target.backend))
+            return
+        if route.splice:
+            body = openai.with_model(body, target.upstream_model)
+        relay = Relay(self.core, self, request, route=route, address=target.address, body=body)
+        self._active = relay
+        relay.start()
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of the current answer."""
+        if self._current is not None:
+            self._current.sent_bytes += len(data)
+            self.transport.write(data)
+
+    def respond(self, request: "Request", problem: Problem) -> None:
+        """Send *problem* as the whole answer."""
+        request.status = problem.status
+        if problem.closes:
+            request.keep_alive = False
+        self.write(answers.whole_problem(request, problem))
+        self.finished(request)
+
+    def finished(self, request: "Request") -> None:
+        """Turn to the next request; the answer to this one is written."""
+        self._active = self._current = None
+        self.core.finished(request)
+        if not request.keep_alive or not request.http11 or self.core.is_stopping:
+            self._close()
+            return
+        reader = self._reader
+        is_arriving = reader.arriving is not None
+        self.deadline = reader.deadline if is_arriving else self.core.clock.now + _IDLE_S
+        if reader.ready:
+            self._advance()
+        if self._is_paused and not reader.ready and not self.transport.is_closing():
+            self._is_paused = False
+            self.transport.resume_reading()
+
+    def break_off(self, request: "Request") -> None:
+        """End the connection so that the client cannot take the answer for complete."""
+        self._active = self._current = None
+        self.core.finished(request)
+        if request.http11 and not self.stalled_since:
+            self.transport.close()  # what was sent still arrives, but the framing has no end
+        else:
+            self.transport.abort()
+
+    def _close(self) -> None:
+        self._reader.ready.clear()
+        if self._reader.is_finished:
+            # Closing with unread bytes would reset the connection under the answer's feet.
+            self.transport.write_eof()
+            self.deadline = self.core.clock.now + _LINGER_S
+        else:
+            self.transport.close()
+            self.deadline = self.core.clock.now + _FLUSH_S
+
+    # Time
+
+    def on_deadline(self, now: float) -> None:
+        """Do what is due when `deadline` has passed."""
+        if self._active is not None:
+            self._active.on_deadline(now)
+        elif self.transport.is_closing() or self._reader.is_finished:
+            self.transport.abort()
+        elif self._reader.arriving is not None:
+            self._reader.time_out()
+            self._advance()
+        else:
+            self.transport.close()
+            self.deadline = now + _FLUSH_S
+
+    def stop(self, problem: Problem | None = None) -> None:
+        """Close when idle; with *problem*, fail what is under way."""
+        if self._active is None:
+            self.transport.close()
+        elif problem is not None and self._current is not None:
+            self._current.keep_alive = False
+            self._active.stop(problem)

@@ -1,0 +1,399 @@
+"""One request on its way through: from a client's connection to an engine's and back."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+from frontier.gateway.errors import Problem, bad_gateway, too_slow
+from frontier.gateway.upstream_errors import translate
+from frontier.gateway.wire import answers, usage
+from frontier.gateway.wire.bodies import ErrorBody, RenamedBody
+from frontier.gateway.wire.upstream import end_of_head
+
+if TYPE_CHECKING:
+    from frontier.gateway.core import Core
+    from frontier.gateway.routes import Address, Route
+    from frontier.gateway.wire.client import ClientConnection
+    from frontier.gateway.wire.pool import Pool
+    from frontier.gateway.wire.request import Request
+    from frontier.gateway.wire.upstream import UpstreamConnection
+
+# How far the answer is; plain numbers, because every read compares them.
+_CONNECTING: Final = 0
+_WAITING: Final = 1  # for the first byte of the answer's body
+_RAW: Final = 2  # bytes pass as they come
+_PLAIN: Final = 3  # chunking undone, the model renamed
+_ERROR: Final = 4  # an error answer is collected
+_OVER: Final = 5
+
+_LONGEST_HEAD: Final = 64 * 1024
+_CLIENT_STALL_S: Final = 60.0
+_FIRST_ERROR_STATUS: Final = 300
+_CLIENT_LEFT: Final = 499
+_EVENT_ENDS: Final = (b"\n\n\r\n", b"\r\n\r\n\r\n")  # an event's end, then its chunk's
+_TOO_EARLY: Final = bad_gateway("ended its answer too early")
+
+
+class Relay:
+    """Sends one request to an engine and passes its answer on.
+
+    Until the first byte of the answer's body nothing is sent to the client, so whatever fails
+    before keeps a status of its own; what fails later is told in-band or by breaking off.
+    """
+
+    __slots__ = (
+        "_address",
+        "_body",
+        "_client",
+        "_core",
+        "_end_at",
+        "_error",
+        "_first",
+        "_flow",
+        "_head",
+        "_is_events",
+        "_is_reused",
+        "_last_read",
+        "_plain",
+        "_request",
+        "_route",
+        "_tail",
+        "_task",
+        "_upstream",
+    )
+
+    def __init__(
+        self,
+        core: "Core",
+        client: "ClientConnection",
+        request: "Request",
+        *,
+        route: "Route",
+        address: "Address",
+        body: bytes,
+    ) -> None:
+        self._core = core
+        self._client = client
+        self._request = request
+        self._route = route
+        self._address = address
+        self._body = body
+        self._flow = _CONNECTING
+        self._head = b""
+        self._tail = b""
+        self._first = b""
+        self._is_events = False
+        self._is_reused = False
+        self._upstream: UpstreamConnection | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._plain: RenamedBody | None = None
+        self._error: ErrorBody | None = None
+        self._last_read = core.clock.now
+        self._end_at = core.clock.now + route.target.timeouts.total
+
+    # The way to the engine
+
+    def start(self) -> None:
+        """Send the request on an idle connection, or on a new one."""
+        self._core.metrics.inflight[self._route.target.backend] += 1
+        pool = self._core.pool(self._address)
+        connection = pool.take()
+        if connection is None:
+            self._connect(pool)
+        else:
+            self._is_reused = True
+            self._send(connection)
+
+    def _connect(self, pool: "Pool") -> None:
+        self._is_reused = False
+        self._flow = _CONNECTING
+        self._upstream = None
+        self._client.deadline = self._core.clock.now + self._route.target.timeouts.connect
+        self._task = asyncio.get_running_loop().create_task(self._connected(pool))
+
+    async def _connected(self, pool: "Pool") -> None:
+        try:
+            connection = await pool.connect()
+        except OSError as error:
+            self._set_up(0)
+            reason = error.strerror or str(error)
+            self._fail(bad_gateway(f"at {self._address.url} cannot be reached: {reason}"))
+        else:
+            self._task = None
+            self._send(connection)
+
+    def _send(self, connection: "UpstreamConnection") -> None:
+        self._upstream = connection
+        self._flow = _WAITING
+        request, timeouts = self._request, self._route.target.timeouts
+        wait_s = timeouts.first_token if request.stream else timeouts.total
+        self._client.deadline = min(self._core.clock.now + wait_s, self._end_at)
+        head = b"%b%d\r\nx-request-id: %b\r\n\r\n" % (
+            self._route.head(request.path),
+            len(self._body),
+            request.id.encode("latin-1"),
+        )
+        connection.send(self, head, self._body)
+
+    # The way back
+
+    def received(self, data: bytes) -> None:
+        """Pass on what the engine just sent."""
+        upstream = self._upstream
+        if upstream is None:
+            return
+        self._last_read = self._core.clock.now
+        if upstream.is_broken:
+            self._fail(bad_gateway("sent an answer that is not valid HTTP"))
+        elif self._flow == _RAW:
+            self._tail = (self._tail + data)[-usage.TAIL_BYTES :]
+            if upstream.is_complete:
+                self._finish_raw(upstream, data)
+            else:
+                self._client.write(data)
+        elif self._flow == _WAITING:
+            self._begin(upstream, data)
+        elif self._plain is not None:
+            self._pass_plain(upstream, self._plain, data)
+        elif self._error is not None:
+            self._collect_error(upstream, self._error, data)
+
+    def _begin(self, upstream: "UpstreamConnection", data: bytes) -> None:
+        data = self._head = self._head + data if self._head else data
+        if upstream.status == 0:
+            if len(data) > _LONGEST_HEAD:
+                self._fail(bad_gateway("sent an answer whose header has no end"))
+            return
+        start = end_of_head(data)
+        if start == 0:
+            self._fail(bad_gateway("sent an answer that is not valid HTTP"))
+        elif upstream.status >= _FIRST_ERROR_STATUS:
+            self._flow = _ERROR
+            self._error = ErrorBody()
+            self._collect_error(upstream, self._error, data)
+        elif len(data) > start or upstream.is_complete:
+            self._open(upstream, data, data[start:])
+
+    def _open(self, upstream: "UpstreamConnection", data: bytes, raw: bytes) -> None:
+        """Answer with the engine's head and the first bytes of its body."""
+        request = self._request
+        request.first_at = time.perf_counter()
+        request.status = upstream.status
+        self._body = self._head = b""
+        self._is_events = upstream.content_type.startswith(b"text/event-stream")
+        self._client.deadline = min(
+            self._last_read + self._route.target.timeouts.idle, self._end_at
+        )
+        if self._client.stalled_since:  # it has not even taken the answer before this one
+            self.pause()
+        if request.http11 and upstream.is_framed and self._route.echo in raw:
+            self._open_raw(upstream, raw)
+        else:
+            self._open_plain(upstream, data)
+
+    def _open_raw(self, upstream: "UpstreamConnection", raw: bytes) -> None:
+        self._flow = _RAW
+        if not self._is_events:
+            self._first = raw[: usage.TAIL_BYTES]
+        self._tail = raw[-usage.TAIL_BYTES :]
+        head = self._answer_head(upstream, b"".join(upstream.length))
+        if upstream.is_complete:
+            self._finish_raw(upstream, raw, head)
+        else:
+            self._client.write(head + raw)
+
+    def _open_plain(self, upstream: "UpstreamConnection", data: bytes) -> None:
+        self._flow = _PLAIN
+        plain = self._plain = RenamedBody(self._route.echo, is_events=self._is_events)
+        if upstream.is_complete and not self._is_events:
+            body = plain.feed(data) + plain.rest()
+            self._first, self._tail = body[: usage.TAIL_BYTES], body[-usage.TAIL_BYTES :]
+            length = b"content-length: %d\r\n" % len(body)
+            self._client.write(self._answer_head(upstream, length) + body)
+            self._complete(upstream)
+            return
+        framing = answers.CHUNKED if self._request.http11 else b""
+        self._client.write(self._answer_head(upstream, framing))
+        self._pass_plain(upstream, plain, data)
+
+    def _answer_head(self, upstream: "UpstreamConnection", framing: bytes) -> bytes:
+        ours = answers.STREAM_HEADERS if self._is_events else b""
+        lines = b"".join((*upstream.kept, framing, ours))
+        return answers.head(self._request, upstream.status, lines)
+
+    def _finish_raw(self, upstream: "UpstreamConnection", data: bytes, head: bytes = b"") -> None:
+        if self._ended_well():
+            self._client.write(head + data)
+            self._complete(upstream)
+        elif data.endswith(answers.LAST_CHUNK):
+            self._client.write(head + data[: -len(answers.LAST_CHUNK)])
+            self._fail(_TOO_EARLY)
+        else:
+            self._break_off(_TOO_EARLY.status)
+
+    def _pass_plain(self, upstream: "UpstreamConnection", plain: RenamedBody, data: bytes) -> None:
+        self._write_plain(plain.feed(data))
+        if upstream.is_complete:
+            self._finish_plain(upstream, plain)
+
+    def _finish_plain(self, upstream: "UpstreamConnection", plain: RenamedBody) -> None:
+        if not self._ended_well():
+            self._fail(_TOO_EARLY)
+            return
+        self._write_plain(plain.rest())
+        if self._request.http11:
+            self._client.write(answers.LAST_CHUNK)
+        self._complete(upstream)
+
+    def _write_plain(self, body: bytes) -> None:
+        if not body:
+            return
+        self._first = self._first or body[: usage.TAIL_BYTES]
+        self._tail = (self._tail + body)[-usage.TAIL_BYTES :]
+        self._client.write(answers.chunk(body) if self._request.http11 else body)
+
+    def _ended_well(self) -> bool:
+        """Tell whether a finished answer is whole: a stream ends with its marker or an error.
+
+        Ollama loses errors and just ends the stream, which clients take for a complete answer.
+        """
+        return not self._is_events or b"[DONE]" in self._tail or b'"error"' in self._tail
+
+    def _collect_error(self, upstream: "UpstreamConnection", error: ErrorBody, data: bytes) -> None:
+        error.feed(data)
+        if upstream.is_complete:
+            self._answer_error(upstream, error)
+
+    def _answer_error(self, upstream: "UpstreamConnection", error: ErrorBody) -> None:
+        problem = translate(
+            upstream.status,
+            error.body,
+            retry_after=upstream.retry_after,
+            path=self._request.path,
+        )
+        self._over()
+        upstream.release(self._core.clock.now)
+        self._client.respond(self._request, problem)
+
+    # The ends
+
+    def _complete(self, upstream: "UpstreamConnection") -> None:
+        """The answer went to the client, whole."""
+        request = self._request
+        request.tokens = usage.find(self._tail) or usage.find(self._first)
+        self._set_up(1)
+        self._over()
+        upstream.release(self._core.clock.now)
+        self._client.finished(request)
+
+    def lost(self, error: Exception | None) -> None:
+        """The engine's connection is gone before its answer was complete."""
+        upstream = self._upstream
+        if upstream is None:
+            return
+        if self._flow == _WAITING and not self._head and self._is_reused:
+            # It died idle, just when we wrote: no engine has seen this request.
+            self._connect(upstream.pool)
+        elif self._error is not None:
+            self._answer_error(upstream, self._error)
+        elif self._plain is not None and not upstream.is_framed and error is None:
+            self._finish_plain(upstream, self._plain)
+        elif self._flow == _WAITING:
+            self._set_up(0)
+            self._fail(bad_gateway("closed the connection before it answered"))
+        else:
+            self._fail(bad_gateway("died in the middle of its answer"))
+
+    def cancel(self) -> None:
+        """The client left: stop the engine's work at once."""
+        if not (self._is_events and b"[DONE]" in self._tail):
+            self._request.status = _CLIENT_LEFT
+        self._request.tokens = usage.find(self._tail)
+        self._stop_upstream()
+
+    def stop(self, problem: Problem) -> None:
+        """End early because the gateway stops."""
+        self._fail(problem)
+
+    def on_deadline(self, now: float) -> None:
+        """Fail if the engine took too long; else set the client's next deadline."""
+        timeouts = self._route.target.timeouts
+        if now >= self._end_at:
+            self._fail(too_slow(f"took longer than {timeouts.total:g} s in total"))
+        elif self._flow == _CONNECTING:
+            self._set_up(0)
+            reason = f"at {self._address.url} could not be reached within {timeouts.connect:g} s"
+            self._fail(bad_gateway(reason))
+        elif self._flow == _WAITING:
+            self._fail(too_slow(f"sent nothing for {timeouts.first_token:g} s"))
+        elif self._client.stalled_since:
+            self._check_stall(now)
+        elif now - self._last_read >= timeouts.idle:
+            self._fail(too_slow(f"fell silent for {timeouts.idle:g} s"))
+        else:
+            self._client.deadline = min(self._last_read + timeouts.idle, self._end_at)
+
+    def _check_stall(self, now: float) -> None:
+        """Break off if the client takes nothing; its pause is not the engine's silence."""
+        until = self._client.stalled_since + _CLIENT_STALL_S
+        if now >= until:
+            self._break_off(_CLIENT_LEFT)
+            return
+        self._last_read = now
+        self._client.deadline = min(until, self._end_at)
+
+    def pause(self) -> None:
+        """The client is slow: read no more from the engine."""
+        if self._upstream is not None:
+            self._upstream.transport.pause_reading()
+
+    def resume(self) -> None:
+        """The client has caught up."""
+        if self._upstream is not None:
+            self._upstream.transport.resume_reading()
+
+    def _fail(self, problem: Problem) -> None:
+        if self._flow not in (_RAW, _PLAIN):
+            self._stop_upstream()
+            self._client.respond(self._request, problem)
+        elif self._is_at_event_end():
+            event, is_http11 = problem.event, self._request.http11
+            self._stop_upstream()
+            self._client.write(answers.chunk(event) + answers.LAST_CHUNK if is_http11 else event)
+            self._request.status = problem.status
+            self._client.finished(self._request)
+        else:
+            self._break_off(problem.status)
+
+    def _is_at_event_end(self) -> bool:
+        """Tell whether an event of ours can follow what the client has."""
+        if not self._is_events or self._upstream is None:
+            return False
+        if self._flow == _PLAIN:  # only whole lines were passed on
+            return not self._tail or self._tail.endswith((b"\n\n", b"\n\r\n"))
+        is_whole = self._upstream.is_complete or self._upstream.ends_with_chunk()
+        return is_whole and self._tail.removesuffix(answers.LAST_CHUNK).endswith(_EVENT_ENDS)
+
+    def _break_off(self, status: int) -> None:
+        self._request.status = status
+        self._stop_upstream()
+        self._client.break_off(self._request)
+
+    def _stop_upstream(self) -> None:
+        upstream, task = self._upstream, self._task
+        self._over()
+        if upstream is not None:
+            upstream.abort()
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+
+    def _over(self) -> None:
+        """Count the request as done; nothing of it is passed on from here."""
+        self._flow = _OVER
+        self._upstream = None
+        self._task = None
+        self._body = b""
+        self._core.metrics.inflight[self._route.target.backend] -= 1
+
+    def _set_up(self, value: int) -> None:
+        self._core.metrics.backend_up[self._route.target.backend] = value

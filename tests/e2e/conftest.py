@@ -1,0 +1,38 @@
+"""One gateway process and one scripted engine for all tests that need no other."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from gateway_process import GatewayProcess, free_port
+from scripted_upstream import ScriptedUpstream
+
+ROUTES = """
+version: 1
+models:
+  - {{name: m, aliases: [m-alias], backend: vllm, backend_url: "{url}"}}
+  - {{name: cpp, aliases: [cpp-alias], backend: llamacpp, backend_url: "{url}/v1/"}}
+  - name: quick
+    backend: vllm
+    backend_url: "{url}"
+    timeouts: {{connect: 500ms, first_token: 300ms, idle: 300ms, total: 1s}}
+  - {{name: dead, backend: mistral, backend_url: "http://127.0.0.1:{dead_port}"}}
+  - {{name: unplaced, backend: ollama}}
+"""
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[ScriptedUpstream]:
+    with ScriptedUpstream() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gateway(
+    upstream: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayProcess]:
+    with free_port() as dead_port:
+        routes = tmp_path_factory.mktemp("gateway") / "routes.yaml"
+        routes.write_text(ROUTES.format(url=upstream.url, dead_port=dead_port))
+        with GatewayProcess("--config", routes, "--max-body-bytes", "2000000") as process:
+            yield process

@@ -1,0 +1,174 @@
+"""Errors, metrics and the log as bytes."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from frontier.gateway.errors import Problem
+from frontier.gateway.json_log import AccessLine, JsonLog
+from frontier.gateway.metrics import Metrics, Outcome
+from frontier.gateway.routes import load_table
+from frontier.gateway.upstream_errors import translate
+from frontier.gateway.wire.checks import normalise
+
+LINE = AccessLine(time="t", request_id="r", route="/", status=200, duration_ms=1.0, bytes=2)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "invalid_request_error"),
+        (404, "invalid_request_error"),
+        (408, "timeout_error"),
+        (429, "rate_limit_error"),
+        (500, "server_error"),
+        (504, "server_error"),
+    ],
+)
+def test_problems_have_openais_shape_and_are_ascii(status: int, kind: str) -> None:
+    problem = Problem(status, "Snow \N{SNOWMAN}\u2028")
+
+    assert problem.body.isascii()
+    error = json.loads(problem.body)["error"]
+    assert error == {"message": "Snow \N{SNOWMAN}\u2028", "type": kind, "param": None, "code": None}
+    assert problem.event == b"data: " + problem.body + b"\n\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "param"),
+    [
+        ("/v1/chat/completions", "messages"),
+        ("/v1/completions", "prompt"),
+        ("/v1/embeddings", "input"),
+    ],
+)
+def test_an_overflow_names_the_field_with_the_text(path: str, param: str) -> None:
+    body = b'{"error":"the input length exceeds the context length"}'
+
+    problem = translate(400, body, retry_after=None, path=path)
+
+    assert (problem.code, problem.param) == ("context_length_exceeded", param)
+    assert problem.message.startswith("This model's maximum context length is ")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[1]", b"null", b'{"error":null}', b'{"error":{}}', b"\xff" * 3, b"[" * 100_000],
+    ids=lambda value: repr(value)[:20],
+)
+def test_any_error_body_gives_a_message(body: bytes) -> None:
+    assert translate(500, body, retry_after=None, path="/v1/embeddings").message
+
+
+def test_long_engine_messages_are_cut() -> None:
+    assert len(translate(500, b"x" * 9999, retry_after=None, path="").message) == 1024
+
+
+def test_an_engines_own_code_is_kept() -> None:
+    body = b'{"error":{"message":"no","code":"model_not_found"}}'
+
+    assert translate(404, body, retry_after=None, path="").code == "model_not_found"
+
+
+def test_metrics_are_valid_before_and_after_requests(tmp_path: Path) -> None:
+    routes = tmp_path / "r.yaml"
+    routes.write_text('version: 1\nmodels: [{name: "a\\"\\n\\\\", backend: vllm}]')
+    metrics = Metrics()
+    metrics.declare(load_table([routes]))
+    before = metrics.render(clients=1, upstreams=2, version="0")
+    metrics.observe(
+        Outcome(
+            path="/v1/completions",
+            model='a"\n\\',
+            backend="vllm",
+            code=418,
+            stream=True,
+            duration_s=2.0,
+            ttft_s=0.05,
+            tokens=(1, 2, 3),
+        )
+    )
+    metrics.observe(
+        Outcome(
+            path="/v1/completions",
+            model="gone since a reload",
+            backend="x",
+            code=200,
+            stream=False,
+            duration_s=700.0,
+            ttft_s=0.1,
+            tokens=(1, 2, 3),
+        )
+    )
+    after = metrics.render(clients=1, upstreams=2, version="0")
+
+    first = {f.name: f for f in text_string_to_metric_families(before)}
+    last = {f.name: f for f in text_string_to_metric_families(after)}
+    assert first.keys() == last.keys()
+    counts = [s for s in last["frontier_requests"].samples if s.value]
+    assert {s.labels["code"] for s in counts} == {"418", "200"}
+    assert {s.labels["model"] for s in counts} == {'a"\n\\', "gone since a reload"}
+    bucket = [
+        s
+        for s in last["frontier_request_duration_seconds"].samples
+        if s.labels.get("le") == "2.0" and s.labels["stream"] == "true" and s.value
+    ]
+    assert len(bucket) == 1, "a bound belongs to its own bucket"
+    ttft = last["frontier_time_to_first_token_seconds"].samples
+    assert [s.value for s in ttft if s.labels.get("le") == "0.05"] == [1, 0]
+
+
+def test_lines_wait_for_the_flush_and_are_json() -> None:
+    read_end, write_end = os.pipe()
+    log = JsonLog(write_end)
+    log.access(LINE)
+    log.event("happened", "now", why="because")
+    log.flush()
+
+    lines = [json.loads(line) for line in os.read(read_end, 9999).splitlines()]
+
+    assert lines[0]["request_id"] == "r"
+    assert "model" not in lines[0]
+    assert lines[1] == {"time": "now", "event": "happened", "why": "because"}
+    os.close(read_end)
+    os.close(write_end)
+
+
+def test_a_reader_that_stalls_costs_lines_but_never_blocks() -> None:
+    read_end, write_end = os.pipe()
+    log = JsonLog(write_end)
+    for _ in range(20_000):
+        log.access(LINE)
+        log.flush()
+
+    assert log.dropped > 0
+    os.close(read_end)
+    log.flush()
+    log.access(LINE)
+    log.flush()
+    os.close(write_end)
+    log.access(LINE)
+    log.flush()
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        (b"/", "/"),
+        (b"//", "/"),
+        (b"*", "/*"),
+        (b"", "/"),
+        (b"/embeddings", "/v1/embeddings"),
+        (b"/v1/v1/embeddings", "/v1/embeddings"),
+        (b"/models/x/y", "/v1/models/x/y"),
+        (b"http://host", "/"),
+        (b"http://host/v1/models?x#y", "/v1/models"),
+        (b"/v1/models/a%2Fb:c", "/v1/models/a%2Fb:c"),
+        (b"/caf\xe9", "/caf\xe9"),
+    ],
+)
+def test_paths(url: bytes, path: str) -> None:
+    assert normalise(url) == path
