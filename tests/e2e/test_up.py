@@ -121,6 +121,13 @@ def test_restart_of_an_unknown_service_names_the_known(frontier: Frontier) -> No
     assert "llamacpp, gateway" in frontier.fails(3, "restart", "nginx")
 
 
+def test_the_running_model_is_not_removed(frontier: Frontier) -> None:
+    error = frontier.fails(5, "models", "rm", "smollm2")
+
+    assert "is running" in error
+    assert "frontier down" in error
+
+
 def test_plans_change_nothing(frontier: Frontier) -> None:
     assert "stop llamacpp" in frontier.ok("down", "--dry-run")
     assert "restart gateway" in frontier.ok("restart", "--dry-run")

@@ -146,7 +146,11 @@ def rm(
     Example: frontier models rm smollm2:135m --dry-run
     """
     session: Session = ctx.obj
-    session.show(stored_models.remove(name, store=session.services.store, dry_run=dry_run))
+    services = session.services
+    result = stored_models.remove(
+        name, store=services.store, running=services.running_model, dry_run=dry_run
+    )
+    session.show(result)
 
 
 @text.register

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from frontier.domain.errors import CorruptBlobError
+from frontier.domain.errors import CorruptBlobError, RefusedError
 from frontier.domain.model import CatalogEntry, GgufHeader, Health, Model
 from frontier.domain.names import resolve
 from frontier.ports import Catalog, HeaderReader, ModelStore, Reporter
@@ -137,17 +137,29 @@ def check(
     )
 
 
-def remove(name: str, *, store: ModelStore, dry_run: bool = False) -> Removed:
+def remove(name: str, *, store: ModelStore, running: str = "", dry_run: bool = False) -> Removed:
     """Remove a model, or what an interrupted pull of it left.
+
+    Args:
+        name: Of the store; its tag may be left out.
+        store: Where it lies.
+        running: The model that an engine has open now.
+        dry_run: Tell what would be freed, and change nothing.
 
     Raises:
         ModelNotFoundError: there is nothing of that name.
+        RefusedError: it is running: its engine could not start again.
         BusyError: it is being pulled.
     """
     known = {*(m.name for m in store.all()), *store.broken(), *store.partials()}
     found = resolve(name, known)
     if not found:
         raise unknown_model(name, known)
+    if found == running:
+        raise RefusedError(
+            f"{found} is running, and its engine could not start again without it",
+            hint="`frontier down` first, or bring up another: `frontier up --model NAME`.",
+        )
     freed = store.remove(found, dry_run=dry_run)
     return Removed(name=found, freed_bytes=freed, applied=not dry_run)
 
