@@ -157,6 +157,7 @@ class ScriptedUpstream:
         self._scripts: dict[str, Script] = {}
         self._sockets: list[socket.socket] = []
         self._connections = 0
+        self._is_over = False
         self._health = "200 OK"
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
@@ -183,15 +184,20 @@ class ScriptedUpstream:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # A listener that is closed under a blocked accept leaves the thread behind, and when the
+        # kernel restarts its call it takes connections of whatever has got the descriptor since.
+        self._is_over = True
+        socket.create_connection(("127.0.0.1", self.port)).close()
+        self._thread.join()
         self._listener.close()
         for sock in self._sockets:
             sock.close()
 
     def _accept(self) -> None:
         while True:
-            try:
-                sock, _ = self._listener.accept()
-            except OSError:
+            sock, _ = self._listener.accept()
+            if self._is_over:
+                sock.close()
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sockets.append(sock)
