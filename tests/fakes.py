@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from frontier.domain.chat import Message, Piece, Sampling
-from frontier.domain.errors import RuntimeFailedError
+from frontier.domain.errors import ConfigError, RuntimeFailedError
 from frontier.domain.project import Project, Route, Service
 from frontier.domain.snapshot import Snapshot
 from frontier.domain.state import DaemonState, ServiceState
@@ -22,9 +22,6 @@ class FakeChat:
 
     def clock(self) -> float:
         return self.now
-
-    def models(self) -> tuple[str, ...]:
-        return ("fake",)
 
     def stream(
         self, model: str, messages: Sequence[Message], sampling: Sampling
@@ -99,9 +96,15 @@ class FakeProjectFile:
     def __init__(self, runtime: FakeRuntime, project: Project | None = None) -> None:
         self._runtime = runtime
         self.project = project
+        self.is_damaged = False
 
     def load(self) -> Project | None:
+        if self.is_damaged:
+            raise ConfigError("not a project")
         return self._runtime.running or self.project
+
+    def save(self, project: Project) -> None:
+        self.project = project
 
     def clear(self) -> None:
         self.project = None
@@ -114,7 +117,7 @@ class FakeSnapshots:
         self.taken: list[Snapshot] = []
         self.restored: list[str] = []
 
-    def take(self, before: str) -> Snapshot:
+    def take(self, before: str, *, keep: str = "") -> Snapshot:
         self.taken.append(Snapshot(id=f"{len(self.taken)}-{before}", before=before, files=()))
         return self.taken[-1]
 
@@ -138,4 +141,5 @@ def project(model: str = "m:1") -> Project:
             Service(name="gateway", argv=("gateway",), needs=("llamacpp",)),
         ),
         routes=(Route(model=model, service="llamacpp", backend="llamacpp"),),
+        ports=(11434,),
     )

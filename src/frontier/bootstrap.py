@@ -51,19 +51,13 @@ class Services:
     @cached_property
     def workspace(self) -> Workspace:
         """The folder this command works in."""
-        return discover(self.chosen, os.environ, Path.cwd(), Path.home())
+        return discover(self.chosen, os.environ, cwd=Path.cwd, home=Path.home)
 
     @cached_property
     def configuration(self) -> "Configuration":
-        """The variables, where each comes from, and the way to change them.
-
-        A restore that an earlier command was killed in is finished first.
-        """
+        """The variables, where each comes from, and the way to change them."""
         from frontier.configuration import Configuration
 
-        if self.snapshots.is_interrupted:
-            with self.changing("restore"):
-                self.snapshots.recover()
         return Configuration(self.workspace.env_file, self.overrides, os.environ)
 
     @cached_property
@@ -118,11 +112,14 @@ class Services:
 
     @cached_property
     def chat(self) -> "OpenAiClient":
-        """The gateway, as users reach it."""
+        """The running gateway, as users reach it."""
+        return self._client(self.reachable)
+
+    def _client(self, listening: Listening) -> "OpenAiClient":
         from frontier.adapters.openai_client import OpenAiClient
 
         return OpenAiClient(
-            f"{self.listening.urls[0]}/v1",
+            f"{listening.urls[0]}/v1",
             api_key=self.listening.api_key,
             timeout_s=self.settings.model_timeout,
         )
@@ -144,6 +141,13 @@ class Services:
         )
         listening.require_safe(needs_key=settings.enable_auth)
         return listening
+
+    @property
+    def reachable(self) -> Listening:
+        """Where the running gateway listens, or would listen if nothing runs."""
+        if project := self.running:
+            return Listening(address=project.address, ports=project.ports)
+        return self.listening
 
     @property
     def wanted(self) -> Wanted:
@@ -177,6 +181,7 @@ class Services:
                     reporter=reporter,
                 ).model
             ),
+            memory=self.memory_of,
             header=read_header,
             engine=lambda: self.engine.reason,
             build=self.build,
@@ -184,7 +189,7 @@ class Services:
             runtime=self.runtime,
             project=self.project,
             snapshots=self.snapshots,
-            chat=self.chat,
+            chat=self._client(self.listening),
             clock=time.monotonic,
             clients=self.clients,
             changing=self.changing,
@@ -298,11 +303,17 @@ class Services:
         )
 
     @property
+    def running(self) -> "Project | None":
+        """What runs, None when nothing does."""
+        from frontier.usecases.lifecycle import running
+
+        return running(self.runtime, self.project)
+
+    @property
     def running_model(self) -> str:
         """The first model that runs, empty when nothing does."""
-        from frontier.usecases.lifecycle import running_model
-
-        return running_model(self.runtime, self.project)
+        project = self.running
+        return project.routes[0].model if project else ""
 
     @staticmethod
     def memory_of(pid: int) -> int | None:
@@ -314,6 +325,12 @@ class Services:
         except psutil.Error:
             return None
         return resident
+
+    def finish_restore(self) -> None:
+        """Finish a restore that was killed, before anything reads what it left half done."""
+        if self.snapshots.is_interrupted:
+            with self.changing("restore"):
+                self.snapshots.recover()
 
     @contextlib.contextmanager
     def changing(self, command: str) -> Generator[None]:

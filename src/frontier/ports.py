@@ -87,16 +87,12 @@ class ChatClient(Protocol):
         """Yield the answer as it comes."""
         ...
 
-    def models(self) -> tuple[str, ...]:
-        """Return the names it answers to."""
-        ...
-
 
 class SnapshotStore(Protocol):
     """What was before each change."""
 
-    def take(self, before: str) -> Snapshot:
-        """Save the present state, before the command *before*."""
+    def take(self, before: str, *, keep: str = "") -> Snapshot:
+        """Save the present state, before the command *before*; never drop *keep* for it."""
         ...
 
     def all(self) -> tuple[Snapshot, ...]:
@@ -178,6 +174,10 @@ class ProjectFile(Protocol):
 
     def load(self) -> Project | None:
         """Return it, None when nothing was brought up yet."""
+        ...
+
+    def save(self, project: Project) -> None:
+        """Replace it."""
         ...
 
     def clear(self) -> None:

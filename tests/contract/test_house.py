@@ -109,7 +109,7 @@ def test_scripts_are_executable_and_parse(name: str) -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "changelog.d").glob("*.md")), ids=lambda p: p.name)
 def test_a_changelog_fragment_is_one_line_under_a_name_that_towncrier_takes(path: Path) -> None:
-    issue, _, kind = path.stem.partition(".")
+    issue, kind, *_ = path.name.split(".")
 
     assert issue.isdigit()
     assert kind in KINDS

@@ -32,18 +32,6 @@ class OpenAiClient:
         # trust_env off: a proxy of the environment must never see a loopback request
         self._client = httpx2.Client(headers=headers, timeout=timeout_s, trust_env=False)
 
-    def models(self) -> tuple[str, ...]:
-        """Return the names the gateway answers to.
-
-        Raises:
-            NotRunningError: nothing listens there.
-        """
-        with _translated(self._base_url):
-            response = self._client.get(f"{self._base_url}/models")
-            if response.is_error:
-                raise _refused(response)
-            return tuple(m["id"] for m in response.json()["data"])
-
     def stream(
         self, model: str, messages: Sequence[Message], sampling: Sampling
     ) -> Iterator[Piece]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from frontier.adapters.files import write_atomic
 from frontier.domain.errors import ConfigError
 from frontier.domain.project import Project
 
@@ -22,11 +23,15 @@ class ProjectFile:
             return Project.from_json(self._path.read_text())
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(
                 f"{self._path}: not a project of this version: {error}",
                 hint="`frontier up` renders it anew.",
             ) from error
+
+    def save(self, project: Project) -> None:
+        """Replace the project."""
+        write_atomic(self._path, project.to_json())
 
     def clear(self) -> None:
         """Forget the project."""

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from frontier.adapters.files import storage_errors, sync_folder, write_atomic
@@ -14,6 +14,7 @@ from frontier.domain.snapshot import Snapshot
 
 _KEPT = 20
 _MANIFEST = "snapshot.json"
+_STAMP = "%Y%m%dT%H%M%S.%f"
 
 
 class Snapshots:
@@ -23,15 +24,14 @@ class Snapshots:
         self._workspace = workspace
         self._journal = workspace.state / "restoring"
 
-    def take(self, before: str) -> Snapshot:
-        """Copy what a command may change; drops the oldest beyond twenty.
+    def take(self, before: str, *, keep: str = "") -> Snapshot:
+        """Copy what a command may change; drops the oldest beyond twenty, but never *keep*.
 
         Raises:
             StorageError: full disk, read-only file system, no permission.
         """
         folder = self._workspace.snapshots
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
-        name = f"{stamp}-{re.sub(r'[^a-z0-9]+', '-', before.lower()).strip('-')}"
+        name = f"{self._stamp()}-{re.sub(r'[^a-z0-9]+', '-', before.lower()).strip('-')}"
         files = tuple(sorted(str(p.relative_to(self._workspace.root)) for p in self._saved()))
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -43,13 +43,13 @@ class Snapshots:
                 shutil.rmtree(beside, ignore_errors=True)
                 raise
             sync_folder(folder)
-        self._prune()
+        self._prune(keep)
         return Snapshot(id=name, before=before, files=files)
 
     def all(self) -> tuple[Snapshot, ...]:
-        """Return all snapshots, newest first."""
-        found = [_read(path) for path in self._workspace.snapshots.glob(f"[0-9]*/{_MANIFEST}")]
-        return tuple(sorted(found, key=lambda s: s.id, reverse=True))
+        """Return all snapshots, newest first; what cannot be read is none."""
+        found = (_read(path) for path in self._workspace.snapshots.glob(f"[0-9]*/{_MANIFEST}"))
+        return tuple(sorted((s for s in found if s), key=lambda s: s.id, reverse=True))
 
     def find(self, snapshot_id: str) -> Snapshot:
         """Return the snapshot of that name, or the only one it begins."""
@@ -76,10 +76,20 @@ class Snapshots:
         """Finish a restore that was killed; return its snapshot, None if there was none."""
         if not self.is_interrupted:
             return None
-        snapshot = self.find(self._journal.read_text())
-        self._copy_back(snapshot)
+        wanted = self._journal.read_text()
+        snapshot = next((s for s in self.all() if s.id == wanted), None)
+        if snapshot:
+            self._copy_back(snapshot)
         self._journal.unlink()
         return snapshot
+
+    def _stamp(self) -> str:
+        """Return the time in UTC, or just after the newest where the clock went back."""
+        now = datetime.now(UTC)
+        if found := self.all():
+            newest = datetime.strptime(found[0].id.partition("-")[0], _STAMP).replace(tzinfo=UTC)
+            now = max(now, newest + timedelta(microseconds=1))
+        return now.strftime(_STAMP)
 
     def _saved(self) -> list[Path]:
         places = [self._workspace.config, self._workspace.project_file.parent]
@@ -89,29 +99,30 @@ class Snapshots:
 
     def _fill(self, folder: Path, snapshot: Snapshot) -> None:
         for name in snapshot.files:
-            target = folder / "files" / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(self._workspace.root / name, target)
-        (folder / _MANIFEST).write_text(
-            json.dumps({"id": snapshot.id, "before": snapshot.before, "files": snapshot.files})
-        )
+            _copy(self._workspace.root / name, folder / "files" / name)
+        fields = {"id": snapshot.id, "before": snapshot.before, "files": snapshot.files}
+        write_atomic(folder / _MANIFEST, json.dumps(fields))
 
     def _copy_back(self, snapshot: Snapshot) -> None:
         source = self._workspace.snapshots / snapshot.id / "files"
         for name in snapshot.files:
-            saved = source / name
-            write_atomic(
-                self._workspace.root / name, saved.read_bytes(), mode=saved.stat().st_mode & 0o777
-            )
+            _copy(source / name, self._workspace.root / name)
         for path in self._saved():
             if str(path.relative_to(self._workspace.root)) not in snapshot.files:
                 path.unlink()
 
-    def _prune(self) -> None:
-        for old in self.all()[_KEPT:]:
+    def _prune(self, keep: str) -> None:
+        for old in (s for s in self.all()[_KEPT:] if s.id != keep):
             shutil.rmtree(self._workspace.snapshots / old.id, ignore_errors=True)
 
 
-def _read(manifest: Path) -> Snapshot:
-    raw = json.loads(manifest.read_text())
-    return Snapshot(id=raw["id"], before=raw["before"], files=tuple(raw["files"]))
+def _copy(source: Path, target: Path) -> None:
+    write_atomic(target, source.read_bytes(), mode=source.stat().st_mode & 0o777)
+
+
+def _read(manifest: Path) -> Snapshot | None:
+    try:
+        raw = json.loads(manifest.read_text())
+        return Snapshot(id=raw["id"], before=raw["before"], files=tuple(raw["files"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # a power cut may have emptied it

@@ -1,8 +1,11 @@
 """The workspace: where the user's configuration, data and state lie."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from frontier.domain.errors import ConfigError
 
 MARKER = ".frontier"
 
@@ -74,13 +77,42 @@ class Workspace:
         return self.state / "lock"
 
 
-def discover(chosen: Path | None, environ: Mapping[str, str], cwd: Path, home: Path) -> Workspace:
-    """Return *chosen*, else FRONTIER_HOME, the nearest parent with a marker, the default."""
+def discover(
+    chosen: Path | None,
+    environ: Mapping[str, str],
+    *,
+    cwd: Callable[[], Path],
+    home: Callable[[], Path],
+) -> Workspace:
+    """Return *chosen*, else FRONTIER_HOME, the nearest parent with a marker, the default.
+
+    A marker that belongs to another user is passed over: `frontier start` runs what the
+    workspace says, so nobody may lay one in the way of others.
+
+    Args:
+        chosen: The command line's.
+        environ: The process environment.
+        cwd: Returns the working folder; asked only where it matters, for it may be gone.
+        home: Returns the user's home folder; likewise, for there may be none.
+
+    Raises:
+        ConfigError: neither of both can be found.
+    """
     if chosen is not None:
         return Workspace(chosen.expanduser().absolute())
     if from_env := environ.get("FRONTIER_HOME"):
         return Workspace(Path(from_env).expanduser().absolute())
-    for folder in (cwd, *cwd.parents):
-        if (folder / MARKER).is_dir():
-            return Workspace(folder)
-    return Workspace(home / "frontier-llm-stack")
+    try:
+        here = cwd()
+        for folder in (here, *here.parents):
+            if _is_ours(folder / MARKER):
+                return Workspace(folder)
+        return Workspace(home() / "frontier-llm-stack")
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(
+            f"no workspace can be found: {error}", hint="Name one: frontier --workspace DIR ..."
+        ) from error
+
+
+def _is_ours(marker: Path) -> bool:
+    return marker.is_dir() and marker.stat().st_uid == os.geteuid()

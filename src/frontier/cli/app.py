@@ -1,6 +1,5 @@
 """The root command and the one error boundary."""
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -45,6 +44,7 @@ def root(
     session = Session()
     session.services.chosen = workspace
     ctx.obj = session
+    session.services.finish_restore()
 
 
 for group in (lifecycle, chat, doctor, rollback):
@@ -78,6 +78,3 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)  # the shell's code for SIGINT
-    except BrokenPipeError:
-        # the reader (`| head`) has all it wanted; keep the interpreter's last flush quiet
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -122,8 +122,12 @@ def chat(
 
 def _piped() -> str:
     """Return what a pipe or a file brings; never waits for a terminal or a silent socket."""
+    if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison] - closed with `<&-`
+        return ""
     mode = os.fstat(sys.stdin.fileno()).st_mode
-    return sys.stdin.read() if stat.S_ISFIFO(mode) or stat.S_ISREG(mode) else ""
+    if not (stat.S_ISFIFO(mode) or stat.S_ISREG(mode)):
+        return ""
+    return sys.stdin.buffer.read().decode(errors="replace")
 
 
 def _once(conversation: Conversation, question: str) -> None:

@@ -112,10 +112,11 @@ def start(
         session.show(lifecycle.plan_start(runtime=services.runtime, project=services.project))
         return
     with services.changing("start"):
-        if services.runtime.state() is None:
-            services.free_ports(services.listening)
         result = lifecycle.start(
-            runtime=services.runtime, project=services.project, reporter=session.reporter
+            runtime=services.runtime,
+            project=services.project,
+            free_ports=services.free_ports,
+            reporter=session.reporter,
         )
     session.show(result)
 
@@ -174,7 +175,6 @@ def status(ctx: typer.Context, _json: Json = False) -> None:
             project=services.project,
             memory=services.memory_of,
             now=time.time,
-            urls=services.listening.urls,
         )
     )
 

@@ -1,5 +1,6 @@
 """`frontier rollback`: undo the last change, or go back to any snapshot."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -43,7 +44,7 @@ def rollback(
     if list_:
         session.show(SnapshotList(services.snapshots.all()))
         return
-    with services.changing("rollback"):
+    with contextlib.nullcontext() if dry_run else services.changing("rollback"):
         result = usecase.rollback(
             snapshot,
             snapshots=services.snapshots,

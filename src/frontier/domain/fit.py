@@ -21,16 +21,14 @@ def needed_bytes(size_bytes: int, header: GgufHeader | None, tokens: int) -> int
     return size_bytes + per_token * tokens + _OVERHEAD_BYTES
 
 
-def free_bytes(machine: Machine, *, replacing: bool) -> int | None:
+def free_bytes(machine: Machine, *, held_bytes: int) -> int | None:
     """Return the memory a new engine could get, None where it is unknown.
 
     Args:
-        machine: Its available memory counts, or all of it when *replacing*.
-        replacing: Something runs that gives way to the new engine.
+        machine: Its available memory counts.
+        held_bytes: Memory of our own processes that give way to the new engine.
     """
-    if machine.memory is None:
-        return None
-    return machine.memory.ceiling_bytes if replacing else machine.memory.available_bytes
+    return machine.memory.available_bytes + held_bytes if machine.memory else None
 
 
 def require(name: str, needed: int, free: int | None) -> None:

@@ -60,12 +60,19 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """What should run: services in start order, and the routes to them."""
+    """What should run: services in start order, and the routes to them.
+
+    Attributes:
+        address: Where the gateway listens.
+        ports: TCP ports of the gateway; the first one is told to people.
+    """
 
     name: str
     stack: str
     services: tuple[Service, ...]
     routes: tuple[Route, ...] = ()
+    address: str = "127.0.0.1"
+    ports: tuple[int, ...] = ()
 
     @property
     def digests(self) -> dict[str, str]:
@@ -98,7 +105,7 @@ class Project:
         raw: dict[str, Any] = json.loads(text)
         services = tuple(Service(**_tupled(s, "argv", "needs")) for s in raw.pop("services"))
         routes = tuple(Route(**_tupled(r, "aliases")) for r in raw.pop("routes"))
-        return cls(services=services, routes=routes, **raw)
+        return cls(services=services, routes=routes, ports=tuple(raw.pop("ports")), **raw)
 
 
 def _tupled(raw: dict[str, Any], *names: str) -> dict[str, Any]:

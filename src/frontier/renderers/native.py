@@ -75,6 +75,8 @@ def render(stack: str, engine: EngineSpec, gateway: GatewaySpec) -> Project:
         name=f"frontier-{stack}",
         stack=stack,
         services=(_engine(engine), _gateway(gateway)),
+        address=gateway.bind,
+        ports=gateway.ports,
         routes=(Route(model=engine.model, service=ENGINE, backend=ENGINE, aliases=engine.aliases),),
     )
 

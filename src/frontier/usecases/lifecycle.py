@@ -1,13 +1,14 @@
 """Starting, stopping and looking at what `up` has brought up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
 from frontier.domain.errors import NotFoundError, NotRunningError
 from frontier.domain.plan import reconcile
 from frontier.domain.project import Project
-from frontier.domain.state import DaemonState, ServiceState
+from frontier.domain.state import ServiceState
+from frontier.domain.wanted import Listening
 from frontier.ports import ProjectFile, Reporter, Runtime
 
 
@@ -93,17 +94,25 @@ def plan_start(*, runtime: Runtime, project: ProjectFile) -> Plan:
     return Plan(tuple(str(step) for step in reconcile(_declared(project).digests, observed)))
 
 
-def start(*, runtime: Runtime, project: ProjectFile, reporter: Reporter) -> Started:
+def start(
+    *,
+    runtime: Runtime,
+    project: ProjectFile,
+    free_ports: Callable[[Listening, Collection[int]], None],
+    reporter: Reporter,
+) -> Started:
     """Start again what the last `up` brought up.
 
     Raises:
         NotFoundError: nothing was brought up yet, or `down` forgot it.
+        PortTakenError: another process listens where the gateway should.
         RuntimeFailedError: a service did not get ready.
     """
     declared = _declared(project)
     state = runtime.state()
     was_running = state is not None and state.is_ready(declared.digests)
     if not was_running:
+        free_ports(_listening(declared), state.pids if state else frozenset())
         runtime.apply(declared)
         runtime.wait_ready(declared, reporter)
     return Started(stack=declared.stack, services=tuple(declared.digests), was_running=was_running)
@@ -125,7 +134,7 @@ def restart(
         runtime.restart(name)
     changed = _declared(project)
     runtime.wait_ready(changed, reporter)
-    return Started(stack=changed.stack, services=names, was_running=True)
+    return Started(stack=changed.stack, services=names, was_running=False)
 
 
 def status(
@@ -135,7 +144,6 @@ def status(
     project: ProjectFile,
     memory: Callable[[int], int | None],
     now: Callable[[], float],
-    urls: tuple[str, ...],
 ) -> Status:
     """Return what runs; changes nothing.
 
@@ -145,7 +153,6 @@ def status(
         project: What should run.
         memory: Resident bytes of a process id, None if it cannot be read.
         now: Unix time, seconds.
-        urls: Where the gateway listens.
     """
     state = runtime.state()
     if state is None:
@@ -157,16 +164,18 @@ def status(
         state="running" if ready else "degraded",
         stack=state.stack,
         models=tuple(route.model for route in declared.routes) if declared else (),
-        urls=urls,
+        urls=_listening(declared).urls if declared else (),
         services=tuple(_service(s, memory, now()) for s in state.services),
     )
 
 
-def running_model(runtime: Runtime, project: ProjectFile) -> str:
-    """Return the first model that the running stack serves, empty when nothing runs."""
-    state: DaemonState | None = runtime.state()
-    declared = project.load() if state else None
-    return declared.routes[0].model if declared and declared.routes else ""
+def running(runtime: Runtime, project: ProjectFile) -> Project | None:
+    """Return the project that runs, None when nothing does."""
+    return project.load() if runtime.state() else None
+
+
+def _listening(project: Project) -> Listening:
+    return Listening(address=project.address, ports=project.ports)
 
 
 def _declared(project: ProjectFile) -> Project:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from frontier.domain.errors import NotFoundError
+from frontier.domain.errors import FrontierError, NotFoundError
 from frontier.domain.snapshot import Snapshot
 from frontier.ports import ProjectFile, Reporter, Runtime, SnapshotStore
 
@@ -31,14 +31,15 @@ def rollback(
 
     Raises:
         NotFoundError: there is no such snapshot.
+        RuntimeFailedError: the restored project does not start; what ran before runs again.
     """
     snapshot = snapshots.find(snapshot_id) if snapshot_id else _newest(snapshots)
     running = runtime.state() is not None
     if not dry_run:
-        snapshots.take("rollback")
+        present = snapshots.take("rollback", keep=snapshot.id)
         snapshots.restore(snapshot)
         if running:
-            _follow(project, runtime, reporter)
+            _follow_or_return(present, snapshots, project, runtime, reporter)
     return RolledBack(snapshot=snapshot, restarted=running, applied=not dry_run)
 
 
@@ -46,6 +47,22 @@ def _newest(snapshots: SnapshotStore) -> Snapshot:
     if found := snapshots.all():
         return found[0]
     raise NotFoundError("there is no snapshot yet", hint="Commands that change something take one.")
+
+
+def _follow_or_return(
+    present: Snapshot,
+    snapshots: SnapshotStore,
+    project: ProjectFile,
+    runtime: Runtime,
+    reporter: Reporter,
+) -> None:
+    try:
+        _follow(project, runtime, reporter)
+    except (FrontierError, KeyboardInterrupt):
+        reporter.say("the restored project does not start: going back to what ran before")
+        snapshots.restore(present)
+        _follow(project, runtime, reporter)
+        raise
 
 
 def _follow(project: ProjectFile, runtime: Runtime, reporter: Reporter) -> None:

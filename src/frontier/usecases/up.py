@@ -7,12 +7,13 @@ from pathlib import Path
 
 from frontier.domain import fit
 from frontier.domain.chat import Answer, Message
-from frontier.domain.errors import FrontierError, UsageError
+from frontier.domain.errors import ConfigError, FrontierError, UsageError
 from frontier.domain.machine import Machine
 from frontier.domain.model import Model
 from frontier.domain.plan import Step, reconcile
 from frontier.domain.project import Project
 from frontier.domain.stack import Stack
+from frontier.domain.state import DaemonState
 from frontier.domain.units import size
 from frontier.domain.wanted import Listening, Wanted
 from frontier.ports import (
@@ -66,6 +67,7 @@ class Up:
         machine: Probes the machine.
         plan_model: Tells whether the model is there, and its size.
         obtain: Returns the model, downloading it where it is not there.
+        memory: Resident bytes of a process id, None if it cannot be read.
         header: Reads what the model says about itself.
         engine: Says which engine will compute, and why that one.
         build: Renders the project for a model, a machine and a context in tokens.
@@ -87,6 +89,7 @@ class Up:
     machine: Callable[[], Machine]
     plan_model: Callable[[str], PullPlan]
     obtain: Callable[[str], Model]
+    memory: Callable[[int], int | None]
     header: HeaderReader
     engine: Callable[[], str]
     build: Callable[[Model, Machine, int], Project]
@@ -116,7 +119,7 @@ class Up:
         self._decide(describe(machine))
         self._decide(f"engine: {self.engine()}")
         state = self.runtime.state()
-        free = fit.free_bytes(machine, replacing=state is not None)
+        free = fit.free_bytes(machine, held_bytes=self._held(state))
         plan = self._plan_model(wanted.model, free)
         chosen = self._choose(wanted, plan, download=not dry_run)
         project = self.build(chosen.model, machine, chosen.context)
@@ -127,7 +130,7 @@ class Up:
         self._decide(*map(str, steps or ["everything runs already, unchanged"]))
         answer = None
         if not dry_run:
-            if not settled:
+            if not settled or self._saved() is None:
                 self._bring_up(project, wanted.listening)
             answer = self._prove(chosen.model.name, wanted)
         return StackUp(
@@ -172,24 +175,37 @@ class Up:
     def _bring_up(self, project: Project, listening: Listening) -> None:
         with self.changing("up"):
             state = self.runtime.state()
-            before = self.project.load() if state else None
+            before = self._saved()
             self.free_ports(listening, state.pids if state else frozenset())
             self.snapshots.take("up")
             try:
                 self.runtime.apply(project)
                 self.runtime.wait_ready(project, self.reporter)
             except (FrontierError, KeyboardInterrupt):
-                self._go_back(before)
+                self._go_back(before, was_running=state is not None)
                 raise
 
-    def _go_back(self, before: Project | None) -> None:
-        if before is None:
-            self.runtime.stop(self.reporter)
-            self.project.clear()
+    def _saved(self) -> Project | None:
+        try:
+            return self.project.load()
+        except ConfigError:
+            return None  # damaged: rendered anew
+
+    def _go_back(self, before: Project | None, *, was_running: bool) -> None:
+        if before and was_running:
+            self._decide("going back to what ran before")
+            self.runtime.apply(before)
+            self.runtime.wait_ready(before, self.reporter)
             return
-        self._decide("going back to what ran before")
-        self.runtime.apply(before)
-        self.runtime.wait_ready(before, self.reporter)
+        self.runtime.stop(self.reporter)
+        if before:
+            self.project.save(before)
+        else:
+            self.project.clear()
+
+    def _held(self, state: DaemonState | None) -> int:
+        """Return the memory that gives way when what runs is replaced."""
+        return sum(self.memory(pid) or 0 for pid in state.pids) if state else 0
 
     def _prove(self, model: str, wanted: Wanted) -> Answer:
         return ask(

@@ -55,6 +55,49 @@ def test_snapshots_are_listed_newest_first_and_the_oldest_dropped(workspace: Wor
     assert len(list(workspace.snapshots.iterdir())) == 20
 
 
+def test_the_oldest_can_be_restored_although_the_present_is_saved_first(
+    workspace: Workspace,
+) -> None:
+    snapshots = Snapshots(workspace)
+    oldest, *_ = [snapshots.take(f"change {n}") for n in range(20)]
+
+    snapshots.take("rollback", keep=oldest.id)
+    snapshots.restore(oldest)
+
+    assert oldest in snapshots.all()
+
+
+def test_a_journal_without_its_snapshot_is_dropped(workspace: Workspace) -> None:
+    snapshots = Snapshots(workspace)
+    workspace.state.mkdir()
+    (workspace.state / "restoring").write_text("gone")
+
+    assert snapshots.recover() is None
+
+    assert not snapshots.is_interrupted
+
+
+def test_a_damaged_snapshot_is_none(workspace: Workspace) -> None:
+    snapshots = Snapshots(workspace)
+    taken = snapshots.take("up")
+    (workspace.snapshots / taken.id / "snapshot.json").write_text("")
+
+    assert snapshots.all() == ()
+    assert snapshots.take("down") == snapshots.all()[0]
+
+
+def test_a_clock_that_goes_back_does_not_change_the_order(workspace: Workspace) -> None:
+    snapshots = Snapshots(workspace)
+    taken = snapshots.take("up")
+    folder = workspace.snapshots / taken.id
+    later = taken.id.replace("20", "29", 1)
+    manifest = (folder / "snapshot.json").read_text().replace(taken.id, later)
+    (folder / "snapshot.json").write_text(manifest)
+    folder.rename(workspace.snapshots / later)
+
+    assert snapshots.take("down").id > later
+
+
 def test_a_snapshot_is_found_by_the_beginning_of_its_name(workspace: Workspace) -> None:
     snapshots = Snapshots(workspace)
     taken = snapshots.take("up")

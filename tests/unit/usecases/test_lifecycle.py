@@ -1,7 +1,8 @@
 import pytest
 
 from fakes import FakeProjectFile, FakeReporter, FakeRuntime, FakeSnapshots, project
-from frontier.domain.errors import NotFoundError, NotRunningError
+from frontier.domain.errors import NotFoundError, NotRunningError, RuntimeFailedError
+from frontier.domain.snapshot import Snapshot
 from frontier.usecases import lifecycle
 from frontier.usecases.snapshots import rollback
 
@@ -27,8 +28,20 @@ def test_stop_keeps_the_project_and_down_forgets_it(runtime: FakeRuntime) -> Non
     assert file.load() is None
 
 
+def start(runtime: FakeRuntime, file: FakeProjectFile) -> lifecycle.Started:
+    return lifecycle.start(
+        runtime=runtime,
+        project=file,
+        free_ports=lambda listening, ours: checked.append((listening.ports, ours)),
+        reporter=FakeReporter(),
+    )
+
+
+checked: list[object] = []
+
+
 def test_start_starts_what_was_brought_up(runtime: FakeRuntime) -> None:
-    started = lifecycle.start(runtime=runtime, project=declared(runtime), reporter=FakeReporter())
+    started = start(runtime, declared(runtime))
 
     assert started.services == ("llamacpp", "gateway")
     assert runtime.running == project()
@@ -37,7 +50,7 @@ def test_start_starts_what_was_brought_up(runtime: FakeRuntime) -> None:
 def test_start_of_what_runs_changes_nothing(runtime: FakeRuntime) -> None:
     runtime.running = project()
 
-    started = lifecycle.start(runtime=runtime, project=declared(runtime), reporter=FakeReporter())
+    started = start(runtime, declared(runtime))
 
     assert started.was_running
     assert runtime.calls == []
@@ -45,7 +58,7 @@ def test_start_of_what_runs_changes_nothing(runtime: FakeRuntime) -> None:
 
 def test_start_before_the_first_up_names_it(runtime: FakeRuntime) -> None:
     with pytest.raises(NotFoundError) as caught:
-        lifecycle.start(runtime=runtime, project=FakeProjectFile(runtime), reporter=FakeReporter())
+        start(runtime, FakeProjectFile(runtime))
 
     assert "frontier up" in caught.value.hint
 
@@ -83,7 +96,6 @@ def status(runtime: FakeRuntime) -> lifecycle.Status:
         project=declared(runtime),
         memory=lambda pid: pid * 10,
         now=lambda: 100.0,
-        urls=("http://x",),
     )
 
 
@@ -92,7 +104,11 @@ def test_status_tells_what_runs_since_when_and_with_how_much_memory(runtime: Fak
 
     seen = status(runtime)
 
-    assert (seen.state, seen.models, seen.urls) == ("running", ("m:1",), ("http://x",))
+    assert (seen.state, seen.models, seen.urls) == (
+        "running",
+        ("m:1",),
+        ("http://127.0.0.1:11434",),
+    )
     assert [(s.uptime_s, s.memory_bytes) for s in seen.services] == [(10.0, 70), (10.0, 70)]
 
 
@@ -107,12 +123,12 @@ def test_status_of_nothing_is_stopped(runtime: FakeRuntime) -> None:
     assert status(runtime) == lifecycle.Status(workspace="/ws", state="stopped")
 
 
-def test_the_running_model_is_known_only_while_something_runs(runtime: FakeRuntime) -> None:
-    assert lifecycle.running_model(runtime, declared(runtime)) == ""
+def test_the_running_project_is_known_only_while_something_runs(runtime: FakeRuntime) -> None:
+    assert lifecycle.running(runtime, declared(runtime)) is None
 
     runtime.running = project("m:9")
 
-    assert lifecycle.running_model(runtime, declared(runtime)) == "m:9"
+    assert lifecycle.running(runtime, declared(runtime)) == project("m:9")
 
 
 def test_plans_name_their_steps(runtime: FakeRuntime) -> None:
@@ -140,6 +156,29 @@ def test_a_rollback_restores_the_newest_and_saves_the_present_first(runtime: Fak
     assert snapshots.restored == ["0-config set"]
     assert [s.before for s in snapshots.taken] == ["config set", "rollback"]
     assert not result.restarted
+
+
+def test_a_restored_project_that_does_not_start_gives_way_to_what_ran(
+    runtime: FakeRuntime,
+) -> None:
+    class Restoring(FakeSnapshots):
+        def restore(self, snapshot: Snapshot) -> None:
+            super().restore(snapshot)
+            runtime.running = project("m:2" if snapshot.id == "0-up" else "m:1")
+
+    snapshots = Restoring()
+    snapshots.take("up")
+    runtime.running = project("m:1")
+    runtime.failing = {"m:2"}
+
+    with pytest.raises(RuntimeFailedError):
+        rollback(
+            None, snapshots=snapshots, project=declared(runtime), runtime=runtime,
+            reporter=FakeReporter(),
+        )  # fmt: skip
+
+    assert snapshots.restored == ["0-up", "1-rollback"]
+    assert runtime.running == project("m:1")
 
 
 def test_what_runs_follows_the_restored_project(runtime: FakeRuntime) -> None:

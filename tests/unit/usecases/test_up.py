@@ -1,6 +1,7 @@
 import contextlib
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,10 @@ class World:
     ours: list[Collection[int]] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
 
+    @cached_property
+    def file(self) -> FakeProjectFile:
+        return FakeProjectFile(self.runtime)
+
     def free_ports(self, listening: Listening, ours: Collection[int]) -> None:
         self.ours.append(ours)
         if self.taken:
@@ -132,12 +137,13 @@ class World:
             machine=lambda: self.machine,
             plan_model=self.plan,
             obtain=self.obtain,
+            memory=lambda pid: 3 * GIB,
             header=self.header,
             engine=lambda: "a fake one",
             build=build,
             free_ports=self.free_ports,
             runtime=self.runtime,
-            project=FakeProjectFile(self.runtime),
+            project=self.file,
             snapshots=self.snapshots,
             chat=self.chat,
             clock=self.chat.clock,
@@ -218,6 +224,28 @@ def test_a_failed_start_leaves_nothing_running() -> None:
 
     assert caught.value.details == "out of memory"
     assert world.runtime.running is None
+
+
+def test_a_failed_start_keeps_what_was_stopped_before() -> None:
+    world = World()
+    world.runtime.failing = {"m:2"}
+    world.file.project = project("m:1")
+
+    with pytest.raises(RuntimeFailedError):
+        world.up("m:2")
+
+    assert world.runtime.running is None
+    assert world.file.project == project("m:1")
+
+
+def test_a_damaged_project_is_rendered_anew_even_where_all_runs() -> None:
+    world = World()
+    world.up()
+    world.file.is_damaged = True
+
+    world.up()
+
+    assert world.runtime.calls == ["apply m:1", "apply m:1"]
 
 
 def test_a_failed_change_goes_back_to_what_ran() -> None:
