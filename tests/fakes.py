@@ -116,6 +116,7 @@ class FakeSnapshots:
     def __init__(self) -> None:
         self.taken: list[Snapshot] = []
         self.restored: list[str] = []
+        self.same: set[str] = set()
 
     def take(self, before: str, *, keep: str = "") -> Snapshot:
         self.taken.append(Snapshot(id=f"{len(self.taken)}-{before}", before=before, files=()))
@@ -126,6 +127,9 @@ class FakeSnapshots:
 
     def find(self, snapshot_id: str) -> Snapshot:
         return next(s for s in self.taken if s.id == snapshot_id)
+
+    def changes(self, snapshot: Snapshot) -> tuple[str, ...]:
+        return () if snapshot.before in self.same else (".env",)
 
     def restore(self, snapshot: Snapshot) -> None:
         self.restored.append(snapshot.id)

@@ -103,6 +103,10 @@ class SnapshotStore(Protocol):
         """Return the snapshot of that name, or the only one it begins."""
         ...
 
+    def changes(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Return the configuration files that *snapshot* would change, add or remove."""
+        ...
+
     def restore(self, snapshot: Snapshot) -> None:
         """Bring the workspace's files to *snapshot*."""
         ...

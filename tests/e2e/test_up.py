@@ -43,7 +43,7 @@ def test_up_prints_the_answer_its_speed_and_what_to_paste(frontier: Frontier) ->
     assert f"smollm2:135m answers at {frontier.url}" in out
     assert f"curl {frontier.url}/v1/chat/completions" in out
     assert "aider --model openai/smollm2:135m" in out
-    assert f'client = OpenAI(base_url="{frontier.url}/v1"' in out
+    assert f'from openai import OpenAI; client = OpenAI(base_url="{frontier.url}/v1"' in out
 
 
 def test_the_curl_line_that_up_prints_works(frontier: Frontier) -> None:

@@ -16,6 +16,8 @@ from frontier.domain.errors import (
     RuntimeFailedError,
 )
 
+_LOADING = 503
+
 
 class OpenAiClient:
     """Chat completions of one gateway.
@@ -81,7 +83,11 @@ def _piece(event: dict[str, Any]) -> Piece:
     choices: list[dict[str, Any]] = event.get("choices") or []
     delta: dict[str, Any] = choices[0].get("delta") or {} if choices else {}
     usage: dict[str, Any] = event.get("usage") or {}
-    return Piece(text=delta.get("content") or "", completion_tokens=usage.get("completion_tokens"))
+    return Piece(
+        text=delta.get("content") or "",
+        completion_tokens=usage.get("completion_tokens"),
+        is_cut=bool(choices) and choices[0].get("finish_reason") == "length",
+    )
 
 
 class _translated:  # noqa: N801 - reads as the context it is
@@ -117,6 +123,16 @@ def _refused(response: httpx2.Response) -> FrontierError:
         message, code = str(error["message"]), error.get("code")
     except (ValueError, KeyError, TypeError):
         message, code = response.text[:200], None
+    if code == "context_length_exceeded":
+        return RefusedError(
+            message,
+            hint="Ask less (in a chat, /clear forgets the conversation), or have more: "
+            "frontier config set MAX_CONTEXT_LENGTH N && frontier up",
+        )
+    if response.status_code == _LOADING:
+        return RuntimeFailedError(
+            message, hint="The engine is starting: try again in some seconds (`frontier status`)."
+        )
     if code == "model_not_found":
         return ModelNotFoundError(message, hint="`frontier status` lists what runs.")
     if response.status_code in (401, 403):

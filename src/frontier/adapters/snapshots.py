@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from frontier.adapters.files import storage_errors, sync_folder, write_atomic
-from frontier.adapters.workspace import Workspace
+from frontier.adapters.workspace import MARKER, Workspace
 from frontier.domain.errors import NotFoundError
 from frontier.domain.snapshot import Snapshot
 
@@ -60,6 +60,13 @@ class Snapshots:
                 hint="`frontier rollback --list` shows them all.",
             )
         return found[0]
+
+    def changes(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Return the configuration files that *snapshot* would change, add or remove."""
+        root, saved = self._workspace.root, self._workspace.snapshots / snapshot.id / "files"
+        present = [str(p.relative_to(root)) for p in self._saved()]
+        names = sorted({n for n in (*present, *snapshot.files) if not n.startswith(MARKER)})
+        return tuple(n for n in names if _bytes(root / n) != _bytes(saved / n))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Bring the workspace's files to *snapshot*; `recover` ends what a kill interrupts."""
@@ -114,6 +121,10 @@ class Snapshots:
     def _prune(self, keep: str) -> None:
         for old in (s for s in self.all()[_KEPT:] if s.id != keep):
             shutil.rmtree(self._workspace.snapshots / old.id, ignore_errors=True)
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -164,7 +164,7 @@ def _questions() -> Iterator[str]:
         except KeyboardInterrupt:
             output.line("")
             continue
-        if question in ("/exit", "/quit", "/bye"):
+        if question.split(" ")[0] in ("/exit", "/quit", "/bye"):
             return
         if question:
             yield question
@@ -223,7 +223,8 @@ def _interruptible() -> Generator[None]:
 
 @text.register
 def _(result: Answer) -> str:
+    cut = ", cut: no more tokens fit or were asked for" if result.is_cut else ""
     return (
         f"[{result.completion_tokens} tokens, first after {result.time_to_first_token_s:.2f} s, "
-        f"{result.rate_tokens_per_s:.1f} tokens/s]"
+        f"{result.rate_tokens_per_s:.1f} tokens/s{cut}]"
     )

@@ -1,5 +1,8 @@
 """`frontier up`, `down`, `start`, `stop`, `restart`, `status` and `logs`."""
 
+import os
+import shutil
+import sys
 import time
 from typing import Annotated, Literal
 
@@ -7,6 +10,7 @@ import typer
 
 from frontier.cli import output
 from frontier.cli.output import size, table, text
+from frontier.cli.progress import Silent
 from frontier.cli.session import DryRun, Json, Quiet, Session
 from frontier.domain.errors import NotFoundError
 from frontier.usecases import lifecycle
@@ -55,7 +59,8 @@ def up(
     given = {"current_stack": stack, "default_model": model, "runtime": runtime}
     services.overrides = {k: v for k, v in given.items() if v}
     silent = session.as_json or session.quiet
-    use_case = services.up(session.reporter, (lambda _: None) if silent else output.piece)
+    reporter = Silent() if dry_run else session.reporter
+    use_case = services.up(reporter, (lambda _: None) if silent else output.piece)
     session.show(use_case.run(services.wanted, dry_run=dry_run))
 
 
@@ -87,6 +92,9 @@ def _stop(session: Session, command: str, *, forget: bool, dry_run: bool) -> Non
     services = session.services
     if dry_run:
         session.show(lifecycle.plan_stop(runtime=services.runtime))
+        return
+    if not services.workspace.state.exists():
+        session.show(lifecycle.Stopped(was_running=False, forgotten=False))
         return
     with services.changing(command):
         services.snapshots.take(command)
@@ -141,6 +149,8 @@ def restart(
     _quiet: Quiet = False,
 ) -> None:
     """Stop and start one service, or all.
+
+    Answers that a restarted engine is giving break off with an error.
 
     Example: frontier restart llamacpp
     """
@@ -213,14 +223,18 @@ def logs(
 @text.register
 def _(result: StackUp) -> str:
     if result.answer is None:
-        steps = [f"pull {result.pull.name} from {result.pull.source}"] if result.pull else []
-        return "\n".join([*steps, *map(str, result.steps)]) or "nothing to do"
+        return "\n".join([*result.decisions, "dry run: nothing was changed"])
     lines = "\n".join(f"# {name}\n{line}" for name, line in result.clients.items())
     return (
         f"\n{text(result.answer)}\n\n"
         f"{result.model} answers at {' and '.join(result.urls)}\n\n"
-        f"{lines}\n# here\nfrontier chat"
+        f"{lines}\n# here\n{_command()} chat"
     )
+
+
+def _command() -> str:
+    """Return what to type for `frontier`: its path where the shell would not find it."""
+    return "frontier" if shutil.which("frontier") else os.path.relpath(sys.argv[0])
 
 
 @text.register

@@ -27,13 +27,13 @@ def register(app: typer.Typer) -> None:
 def rollback(
     ctx: typer.Context,
     snapshot: Annotated[
-        str | None, typer.Argument(help="A snapshot's name or its beginning; newest if left out.")
+        str | None, typer.Argument(help="A snapshot's name or its beginning.")
     ] = None,
     list_: Annotated[bool, typer.Option("--list", "-l", help="List the snapshots.")] = False,
     dry_run: DryRun = False,
     _json: Json = False,
 ) -> None:
-    """Go back to the configuration before a change.
+    """Go back to the last configuration that was another one, or to any snapshot.
 
     Models are not touched. What runs is brought to the restored configuration.
 
@@ -67,4 +67,8 @@ def _(result: SnapshotList) -> str:
 @text.register
 def _(result: usecase.RolledBack) -> str:
     verb = "went back" if result.applied else "would go back"
-    return f"{verb} to {result.snapshot.id} (before `frontier {result.snapshot.before}`)"
+    files = ", ".join(result.changes) or "no configuration file"
+    return (
+        f"{verb} to {result.snapshot.id} (before `frontier {result.snapshot.before}`): "
+        f"{files} restored"
+    )

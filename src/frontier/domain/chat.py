@@ -29,10 +29,12 @@ class Piece:
     Attributes:
         text: New text, may be empty.
         completion_tokens: Tokens of the whole answer, in the last event that carries usage.
+        is_cut: The answer ends here because no more tokens fit or were asked for.
     """
 
     text: str = ""
     completion_tokens: int | None = None
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +44,11 @@ class Answer:
     Attributes:
         time_to_first_token_s: Seconds from the request to the first text.
         rate_tokens_per_s: Tokens after the first, per second after the first; 0 for one token.
+        is_cut: It ended because no more tokens fit or were asked for.
     """
 
     text: str
     completion_tokens: int
     time_to_first_token_s: float
     rate_tokens_per_s: float
+    is_cut: bool = False

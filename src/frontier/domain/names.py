@@ -18,6 +18,11 @@ def full_name(text: str) -> str:
         UsageError: *text* cannot be a model's name.
     """
     name = text.strip().lower()
+    if text.startswith(("/", "./", "../", "~")):
+        raise UsageError(
+            f"{text!r} cannot be a model's name: it is a path",
+            hint=f"For a file: frontier models pull file:{text}",
+        )
     if len(name) > _LONGEST or not _NAME.fullmatch(name):
         raise UsageError(
             f"{text!r} cannot be a model's name",

@@ -24,7 +24,7 @@ def ask(
     begin = clock()
     first = last = 0.0
     pieces: list[str] = []
-    tokens = 0
+    tokens, is_cut = 0, False
     for piece in chat.stream(model, messages, sampling or Sampling()):
         if piece.text:
             last = clock()
@@ -32,6 +32,7 @@ def ask(
             pieces.append(piece.text)
             on_text(piece.text)
         tokens = piece.completion_tokens or tokens
+        is_cut = is_cut or piece.is_cut
     if not pieces:
         raise RuntimeFailedError(
             f"{model} answered without a single token", hint="`frontier logs` tells what it did."
@@ -42,4 +43,5 @@ def ask(
         completion_tokens=tokens,
         time_to_first_token_s=first - begin,
         rate_tokens_per_s=(tokens - 1) / (last - first) if last > first else 0.0,
+        is_cut=is_cut,
     )

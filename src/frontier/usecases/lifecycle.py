@@ -181,7 +181,7 @@ def _listening(project: Project) -> Listening:
 def _declared(project: ProjectFile) -> Project:
     if declared := project.load():
         return declared
-    raise NotFoundError("nothing was brought up here yet", hint="Begin with: `frontier up`.")
+    raise NotFoundError("nothing is brought up here", hint="Begin with: `frontier up`.")
 
 
 def require_services(names: tuple[str, ...], *, project: ProjectFile) -> tuple[str, ...]:

@@ -129,6 +129,8 @@ class Up:
             fit.require(chosen.model.name, chosen.needed_bytes, free)
         self._decide(*map(str, steps or ["everything runs already, unchanged"]))
         answer = None
+        if dry_run and not settled:
+            self.free_ports(wanted.listening, state.pids if state else frozenset())
         if not dry_run:
             if not settled or self._saved() is None:
                 self._bring_up(project, wanted.listening)

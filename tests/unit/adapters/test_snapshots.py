@@ -34,6 +34,19 @@ def test_a_restore_brings_back_contents_and_modes_and_removes_what_came_later(
     assert not (workspace.config / "new.yaml").exists()
 
 
+def test_a_snapshot_knows_which_configuration_files_it_would_change(
+    workspace: Workspace,
+) -> None:
+    snapshots = Snapshots(workspace)
+    taken = snapshots.take("up")
+    assert snapshots.changes(taken) == ()
+
+    workspace.env_file.unlink()
+    (workspace.config / "new.yaml").touch()
+
+    assert snapshots.changes(taken) == (".env", "config/new.yaml")
+
+
 def test_a_killed_restore_is_finished_by_the_next_command(workspace: Workspace) -> None:
     snapshots = Snapshots(workspace)
     before = snapshots.take("up")

@@ -158,6 +158,23 @@ def test_a_rollback_restores_the_newest_and_saves_the_present_first(runtime: Fak
     assert not result.restarted
 
 
+def test_a_rollback_passes_over_snapshots_of_the_same_configuration_and_over_rollbacks(
+    runtime: FakeRuntime,
+) -> None:
+    snapshots = FakeSnapshots()
+    for before in ("config set", "rollback", "up"):
+        snapshots.take(before)
+    snapshots.same = {"up"}
+
+    result = rollback(
+        None, snapshots=snapshots, project=declared(runtime), runtime=runtime,
+        reporter=FakeReporter(),
+    )  # fmt: skip
+
+    assert result.snapshot.before == "config set"
+    assert result.changes == (".env",)
+
+
 def test_a_restored_project_that_does_not_start_gives_way_to_what_ran(
     runtime: FakeRuntime,
 ) -> None:
@@ -225,7 +242,7 @@ def test_a_dry_rollback_changes_nothing(runtime: FakeRuntime) -> None:
 
 
 def test_a_rollback_without_a_snapshot_says_so(runtime: FakeRuntime) -> None:
-    with pytest.raises(NotFoundError, match="no snapshot yet"):
+    with pytest.raises(NotFoundError, match="no earlier configuration"):
         rollback(
             None, snapshots=FakeSnapshots(), project=declared(runtime), runtime=runtime,
             reporter=FakeReporter(),

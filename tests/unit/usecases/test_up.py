@@ -195,7 +195,7 @@ def test_another_model_restarts_only_the_engine_and_may_keep_the_ports() -> None
 
 
 def test_a_dry_run_decides_and_changes_nothing() -> None:
-    world = World(taken=True)
+    world = World()
 
     result = world.up(dry_run=True)
 
@@ -266,6 +266,11 @@ def test_a_taken_port_is_found_before_anything_starts() -> None:
         world.up()
 
     assert world.runtime.calls == []
+
+
+def test_a_dry_run_finds_a_taken_port_too() -> None:
+    with pytest.raises(PortTakenError):
+        World(taken=True).up(dry_run=True)
 
 
 def test_a_model_that_memory_cannot_hold_is_refused_in_bytes_before_the_download() -> None:
