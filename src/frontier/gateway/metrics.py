@@ -4,7 +4,6 @@ import os
 import resource
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +20,12 @@ NO_BACKEND: Final = "none"
 DIRECTIONS: Final = ("input", "output", "cached")
 _CODES: Final = (200, 400, 499, 500, 502, 503, 504)
 _OTHER_CODES: Final = (400, 401, 404, 408, 413, 499, 500)
-_REQUESTS = ("operation", "model", "backend", "route", "code", "stream")
+_NEVER_STREAMED: Final = "/v1/embeddings"
+_BOOL: Final = ("false", "true")
+_REQUESTS: Final = ("operation", "model", "backend", "route", "code", "stream")
+_DURATIONS: Final = ("operation", "model", "backend", "stream")
+_MODEL: Final = ("model", "backend")
+_TOKENS: Final = (*_MODEL, "direction")
 
 Labels = tuple[str, ...]
 
@@ -41,78 +45,95 @@ class Histogram:
         self.sum += value_s
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one request to an engine's API ended.
+class Series:
+    """One operation of one model, streamed or not: how its requests ended and how long they took.
 
     Attributes:
-        model: The configured name, or ``other``.
-        code: HTTP status, 499 if the client left.
-        ttft_s: Only for streams that began.
-        tokens: By direction, in the order of `DIRECTIONS`, if the answer carried its usage.
+        codes: Requests by HTTP status, 499 if the client left.
+        durations: From a request's first byte to its answer's last.
     """
 
-    path: str
-    model: str
-    backend: str
-    code: int
-    stream: bool
-    duration_s: float
-    ttft_s: float | None
-    tokens: tuple[int, int, int] | None
+    __slots__ = ("codes", "durations")
+
+    def __init__(self, codes: Iterable[int] = ()) -> None:
+        self.codes = dict.fromkeys(codes, 0)
+        self.durations = Histogram()
+
+
+class ModelSeries:
+    """What one model's answers say.
+
+    Attributes:
+        first_tokens: Seconds to the first byte of a stream.
+        tokens: In the order of `DIRECTIONS`.
+    """
+
+    __slots__ = ("first_tokens", "tokens")
+
+    def __init__(self) -> None:
+        self.first_tokens = Histogram()
+        self.tokens = [0] * len(DIRECTIONS)
+
+    def count(self, tokens: tuple[int, int, int]) -> None:
+        """Add the usage of one answer."""
+        for i, count in enumerate(tokens):
+            self.tokens[i] += count
 
 
 class Metrics:
     """What the gateway counts. Label values come from configuration, never from a request."""
 
     def __init__(self) -> None:
-        self.requests: dict[Labels, int] = {}
-        self.durations: dict[Labels, Histogram] = {}
-        self.first_tokens: dict[Labels, Histogram] = {}
-        self.tokens: dict[Labels, int] = {}
         self.inflight: dict[str, int] = {}
         self.backend_up: dict[str, int] = {}
         self.reload_failures = 0
+        self._series: dict[tuple[str, str, str, bool], Series] = {}
+        self._models: dict[tuple[str, str], ModelSeries] = {}
 
     def declare(self, table: Table) -> None:
         """Create every label set that *table* makes possible, with value 0."""
         for path in OPERATIONS:
-            for code in _OTHER_CODES:
-                self._declare_request(path, OTHER, NO_BACKEND, code, stream=False)
+            self._series.setdefault((path, OTHER, NO_BACKEND, False), Series(_OTHER_CODES))
         for target in table.targets:
             self.inflight.setdefault(target.backend, 0)
             self.backend_up.setdefault(target.backend, 0)
-            self.first_tokens.setdefault((target.name, target.backend), Histogram())
-            for direction in DIRECTIONS:
-                self.tokens.setdefault((target.name, target.backend, direction), 0)
+            self._models.setdefault((target.name, target.backend), ModelSeries())
             for path in OPERATIONS:
-                for code in _CODES:
-                    for stream in (False, True):
-                        self._declare_request(path, target.name, target.backend, code, stream)
+                for stream in (False,) if path == _NEVER_STREAMED else (False, True):
+                    key = (path, target.name, target.backend, stream)
+                    self._series.setdefault(key, Series(_CODES))
 
-    def _declare_request(
-        self, path: str, model: str, backend: str, code: int, stream: bool
-    ) -> None:
-        if stream and path == "/v1/embeddings":
-            return
-        operation, streamed = OPERATIONS[path], "true" if stream else "false"
-        self.requests.setdefault((operation, model, backend, path, str(code), streamed), 0)
-        self.durations.setdefault((operation, model, backend, streamed), Histogram())
+    def series(self, path: str, model: str, backend: str, *, stream: bool) -> Series:
+        """Return the counters of one kind of request."""
+        key = (path, model, backend, stream)
+        found = self._series.get(key)
+        if found is None:
+            found = self._series[key] = Series()
+        return found
 
-    def observe(self, outcome: Outcome) -> None:
-        """Count one finished request."""
-        operation = OPERATIONS[outcome.path]
-        model, backend = outcome.model, outcome.backend
-        stream = "true" if outcome.stream else "false"
-        labels = (operation, model, backend, outcome.path, str(outcome.code), stream)
-        self.requests[labels] = self.requests.get(labels, 0) + 1
-        _histogram(self.durations, (operation, model, backend, stream)).observe(outcome.duration_s)
-        if outcome.ttft_s is not None:
-            _histogram(self.first_tokens, (model, backend)).observe(outcome.ttft_s)
-        if outcome.tokens is not None:
-            for direction, count in zip(DIRECTIONS, outcome.tokens, strict=True):
-                key = (model, backend, direction)
-                self.tokens[key] = self.tokens.get(key, 0) + count
+    def model(self, name: str, backend: str) -> ModelSeries:
+        """Return the counters of one model."""
+        found = self._models.get((name, backend))
+        if found is None:
+            found = self._models[name, backend] = ModelSeries()
+        return found
+
+    def _request_samples(self) -> Iterator[tuple[Labels, int]]:
+        for (path, model, backend, stream), series in self._series.items():
+            for code, count in series.codes.items():
+                yield (
+                    (OPERATIONS[path], model, backend, path, str(code), _BOOL[stream]),
+                    count,
+                )
+
+    def _duration_samples(self) -> Iterator[tuple[Labels, Histogram]]:
+        for (path, model, backend, stream), series in self._series.items():
+            yield (OPERATIONS[path], model, backend, _BOOL[stream]), series.durations
+
+    def _token_samples(self) -> Iterator[tuple[Labels, int]]:
+        for labels, series in self._models.items():
+            for direction, count in zip(DIRECTIONS, series.tokens, strict=True):
+                yield (*labels, direction), count
 
     def render(self, *, clients: int, upstreams: int, version: str) -> str:
         """Return the exposition, Prometheus text format 0.0.4.
@@ -122,26 +143,21 @@ class Metrics:
             upstreams: Open connections to engines.
             version: Of Frontier, for ``frontier_build_info``.
         """
-        connections: dict[Labels, int] = {("client",): clients, ("upstream",): upstreams}
-        up: dict[Labels, int] = {(name,): value for name, value in self.backend_up.items()}
-        inflight: dict[Labels, int] = {(name,): value for name, value in self.inflight.items()}
-        duration = ("operation", "model", "backend", "stream")
+        first_tokens = ((labels, s.first_tokens) for labels, s in self._models.items())
+        connections = ((("client",), clients), (("upstream",), upstreams))
+        up = (((name,), value) for name, value in self.backend_up.items())
+        inflight = (((name,), value) for name, value in self.inflight.items())
+        rejected = (((), self.reload_failures),)
         lines = [
-            *_family("frontier_requests_total", "counter", _REQUESTS, self.requests),
-            *_histograms("frontier_request_duration_seconds", duration, self.durations),
-            *_histograms(
-                "frontier_time_to_first_token_seconds", ("model", "backend"), self.first_tokens
-            ),
-            *_family(
-                "frontier_tokens_total", "counter", ("model", "backend", "direction"), self.tokens
-            ),
+            *_family("frontier_requests_total", "counter", _REQUESTS, self._request_samples()),
+            *_histograms("frontier_request_duration_seconds", _DURATIONS, self._duration_samples()),
+            *_histograms("frontier_time_to_first_token_seconds", _MODEL, first_tokens),
+            *_family("frontier_tokens_total", "counter", _TOKENS, self._token_samples()),
             *_family("frontier_inflight_requests", "gauge", ("backend",), inflight),
             *_family("frontier_open_connections", "gauge", ("kind",), connections),
             *_family("frontier_backend_up", "gauge", ("backend",), up),
-            *_family(
-                "frontier_config_reload_failures_total", "counter", (), {(): self.reload_failures}
-            ),
-            *_family("frontier_build_info", "gauge", ("version",), {(version,): 1}),
+            *_family("frontier_config_reload_failures_total", "counter", (), rejected),
+            *_family("frontier_build_info", "gauge", ("version",), (((version,), 1),)),
             *_process(),
         ]
         return "\n".join(lines) + "\n"
@@ -166,13 +182,6 @@ _HELP: Final = {
 }
 
 
-def _histogram(family: dict[Labels, Histogram], labels: Labels) -> Histogram:
-    found = family.get(labels)
-    if found is None:
-        found = family[labels] = Histogram()
-    return found
-
-
 def _header(name: str, kind: str) -> Iterator[str]:
     yield f"# HELP {name} {_HELP[name]}"
     yield f"# TYPE {name} {kind}"
@@ -187,19 +196,19 @@ def _escaped(value: str) -> str:
 
 
 def _family(
-    name: str, kind: str, names: tuple[str, ...], samples: dict[Labels, int]
+    name: str, kind: str, names: tuple[str, ...], samples: Iterable[tuple[Labels, int]]
 ) -> Iterator[str]:
     yield from _header(name, kind)
-    for labels, value in samples.items():
+    for labels, value in samples:
         pairs = _pairs(names, labels)
         yield f"{name}{{{pairs}}} {value}" if pairs else f"{name} {value}"
 
 
 def _histograms(
-    name: str, names: tuple[str, ...], samples: dict[Labels, Histogram]
+    name: str, names: tuple[str, ...], samples: Iterable[tuple[Labels, Histogram]]
 ) -> Iterator[str]:
     yield from _header(name, "histogram")
-    for labels, histogram in samples.items():
+    for labels, histogram in samples:
         pairs = _pairs(names, labels)
         total = 0
         for bound, count in zip((*BOUNDS_S, "+Inf"), histogram.buckets, strict=True):

@@ -104,6 +104,8 @@ def _listen(host: str, port: int) -> socket.socket:
         raise RuntimeFailedError(f"cannot listen on {where}: {error.strerror}") from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if address[0] == "::":  # everywhere means IPv4 as well, whatever the system's default
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.bind(address)
         listener.listen(_BACKLOG)
         listener.setblocking(False)

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from frontier.gateway.errors import Problem
 from frontier.gateway.json_log import AccessLine, JsonLog
-from frontier.gateway.metrics import Metrics, Outcome
+from frontier.gateway.metrics import Metrics
 from frontier.gateway.routes import load_table
 from frontier.gateway.upstream_errors import translate
 from frontier.gateway.wire.checks import normalise
@@ -79,30 +79,12 @@ def test_metrics_are_valid_before_and_after_requests(tmp_path: Path) -> None:
     metrics = Metrics()
     metrics.declare(load_table([routes]))
     before = metrics.render(clients=1, upstreams=2, version="0")
-    metrics.observe(
-        Outcome(
-            path="/v1/completions",
-            model='a"\n\\',
-            backend="vllm",
-            code=418,
-            stream=True,
-            duration_s=2.0,
-            ttft_s=0.05,
-            tokens=(1, 2, 3),
-        )
-    )
-    metrics.observe(
-        Outcome(
-            path="/v1/completions",
-            model="gone since a reload",
-            backend="x",
-            code=200,
-            stream=False,
-            duration_s=700.0,
-            ttft_s=0.1,
-            tokens=(1, 2, 3),
-        )
-    )
+    series = metrics.series("/v1/completions", 'a"\n\\', "vllm", stream=True)
+    series.codes[418] = 1
+    series.durations.observe(2.0)
+    metrics.model('a"\n\\', "vllm").first_tokens.observe(0.05)
+    metrics.series("/v1/completions", "gone since a reload", "x", stream=False).codes[200] = 1
+    metrics.model("gone since a reload", "x").count((1, 2, 3))
     after = metrics.render(clients=1, upstreams=2, version="0")
 
     first = {f.name: f for f in text_string_to_metric_families(before)}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from frontier.gateway.core import Core
 
 _LONGEST_HEAD: Final = 64 * 1024
-_LONGEST_READ: Final = 256 * 1024  # asyncio's
+_LONGEST_READ: Final = 64 * 1024
 _LONGEST_URL: Final = 8 * 1024
 _MOST_REPEATED: Final = 64
 # Chunk headers and trailers may not outweigh the data by more.
@@ -56,6 +56,7 @@ class RequestReader:
         self._core = core
         self._on_expect = on_expect
         self._parser = httptools.HttpRequestParser(self)
+        self._headers: dict[bytes, bytes] = {}
         self._read_bytes = 0
         self._arrived_bytes = 0
         self._has_head = False
@@ -122,7 +123,8 @@ class RequestReader:
 
     def on_message_begin(self) -> None:
         """Begin a request."""
-        self.arriving = Request()
+        self.arriving = request = Request()
+        self._headers = request.headers
         self._arrived_bytes = 0
         self._has_head = False
         self.deadline = self._core.clock.now + _HEAD_S
@@ -135,10 +137,8 @@ class RequestReader:
             raise _RefusedError(URL_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; trailers are ignored."""
-        if self._has_head:
-            return
-        headers = cast("Request", self.arriving).headers
+        """Take a header."""
+        headers = self._headers
         name = name.lower()
         if name in headers:
             self._repeat(name, value)
@@ -150,13 +150,15 @@ class RequestReader:
         request.repeats += 1
         if request.repeats > _MOST_REPEATED:
             raise _RefusedError(HEAD_TOO_LARGE)
-        request.repeated |= {name}
-        request.headers[name] += b", " + value
+        if not self._has_head:
+            request.repeated |= {name}
+        self._headers[name] += b", " + value
 
     def on_headers_complete(self) -> None:
         """Judge the request by its head."""
         request, parser, core = cast("Request", self.arriving), self._parser, self._core
         self._has_head = True
+        self._headers = {}  # for trailers, which nobody reads
         self.deadline = core.clock.now + _BODY_S
         request.method = parser.get_method()
         request.keep_alive = parser.should_keep_alive()
@@ -164,7 +166,7 @@ class RequestReader:
         request.path = HOT.get(request.url) or normalise(request.url)
         if self._arrived_bytes + self._read_bytes > _LONGEST_HEAD:
             self._check_head(request)
-        problem = refusal(request, key=core.key, max_body_bytes=core.max_body_bytes)
+        problem = refusal(request, core)
         if problem is not None:
             self._refuse_early(request, problem)
         elif b"expect" in request.headers:

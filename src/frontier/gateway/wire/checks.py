@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from frontier.gateway.errors import BAD_ENCODING, BAD_KEY, Problem, too_large
 
 if TYPE_CHECKING:
+    from frontier.gateway.core import Core
     from frontier.gateway.wire.request import Request
 
 HOT: Final = {
@@ -36,24 +37,21 @@ def normalise(url: bytes) -> str:
     return _ALIASES.get(path, path)
 
 
-def refusal(request: "Request", *, key: bytes | None, max_body_bytes: int) -> Problem | None:
+def refusal(request: "Request", core: "Core") -> Problem | None:
     """Return why *request* is refused before its body is read, None if it is not.
 
-    Args:
-        request: Its head is complete.
-        key: What clients must present, None if anybody may ask.
-        max_body_bytes: The longest Content-Length that is taken.
+    Its head is complete; *core* has the key and the limits.
     """
     headers = request.headers
     if (reason := _ambiguity(request)) is not None:
         return Problem(400, reason, closes=True)
-    if key is not None and request.path not in _OPEN_PATHS and not _has_key(headers, key):
+    if core.key is not None and not _may_ask(request, core.key, core.bearer):
         return BAD_KEY
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+    if b"content-encoding" in headers and headers[b"content-encoding"].lower() != b"identity":
         return BAD_ENCODING
     length = headers.get(b"content-length")
-    if length is not None and int(length) > max_body_bytes:
-        return too_large(max_body_bytes)
+    if length is not None and int(length) > core.max_body_bytes:
+        return too_large(core.max_body_bytes)
     return None
 
 
@@ -62,7 +60,7 @@ def _ambiguity(request: "Request") -> str | None:
     headers = request.headers
     if request.method == b"CONNECT":
         return "This is no proxy."
-    if twice := request.repeated & _SINGLE:
+    if request.repeats and (twice := request.repeated & _SINGLE):
         return f"The header {min(twice).decode()} is given twice."
     if b"transfer-encoding" in headers:
         if not request.http11:
@@ -72,6 +70,15 @@ def _ambiguity(request: "Request") -> str | None:
     if request.http11 and b"host" not in headers:
         return "The header host is missing."
     return None
+
+
+def _may_ask(request: "Request", key: bytes, bearer: bytes) -> bool:
+    headers = request.headers
+    return (
+        hmac.compare_digest(headers.get(b"authorization", b""), bearer)
+        or request.path in _OPEN_PATHS
+        or _has_key(headers, key)
+    )
 
 
 def _has_key(headers: dict[bytes, bytes], key: bytes) -> bool:

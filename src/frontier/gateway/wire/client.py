@@ -1,7 +1,7 @@
 """A client's connection: answers its requests one after the other."""
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol
 
 from frontier.gateway import openai
 from frontier.gateway.errors import BUG, Problem, model_not_found, not_running, wrong_method
@@ -10,6 +10,7 @@ from frontier.gateway.wire import answers
 from frontier.gateway.wire.arrival import RequestReader
 from frontier.gateway.wire.asgi import AsgiCall
 from frontier.gateway.wire.relay import Relay
+from frontier.gateway.wire.sockets import tuned
 
 if TYPE_CHECKING:
     from frontier.gateway.core import Core
@@ -70,7 +71,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count the client in."""
-        self.transport = cast("asyncio.Transport", transport)
+        self.transport = tuned(transport)
         self.core.clients.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -41,26 +41,16 @@ class Relay:
     before keeps a status of its own; what fails later is told in-band or by breaking off.
     """
 
-    __slots__ = (
-        "_address",
-        "_body",
-        "_client",
-        "_core",
-        "_end_at",
-        "_error",
-        "_first",
-        "_flow",
-        "_head",
-        "_is_events",
-        "_is_reused",
-        "_last_read",
-        "_plain",
-        "_request",
-        "_route",
-        "_tail",
-        "_task",
-        "_upstream",
-    )
+    _flow = _CONNECTING
+    _head = b""
+    _tail = b""
+    _first = b""
+    _is_events = False
+    _is_reused = False
+    _upstream: "UpstreamConnection | None" = None
+    _task: asyncio.Task[None] | None = None
+    _plain: RenamedBody | None = None
+    _error: ErrorBody | None = None
 
     def __init__(
         self,
@@ -78,16 +68,6 @@ class Relay:
         self._route = route
         self._address = address
         self._body = body
-        self._flow = _CONNECTING
-        self._head = b""
-        self._tail = b""
-        self._first = b""
-        self._is_events = False
-        self._is_reused = False
-        self._upstream: UpstreamConnection | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._plain: RenamedBody | None = None
-        self._error: ErrorBody | None = None
         self._last_read = core.clock.now
         self._end_at = core.clock.now + route.target.timeouts.total
 
@@ -131,7 +111,7 @@ class Relay:
         head = b"%b%d\r\nx-request-id: %b\r\n\r\n" % (
             self._route.head(request.path),
             len(self._body),
-            request.id.encode("latin-1"),
+            request.id,
         )
         connection.send(self, head, self._body)
 

@@ -1,9 +1,11 @@
 """A connection to an engine: parses its answers only as far as their framing."""
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol
 
 import httptools
+
+from frontier.gateway.wire.sockets import tuned
 
 if TYPE_CHECKING:
     from frontier.gateway.wire.pool import Pool
@@ -12,24 +14,36 @@ _SLICE: Final = 256 * 1024
 _SMALL: Final = 64 * 1024
 _FIRST_FINAL_STATUS: Final = 200
 
-# Hop by hop (RFC 9110, 7.6.1), or the gateway's own to say.
-_DROPPED: Final = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"upgrade",
-        b"server",
-        b"x-request-id",
-        b"cache-control",
-        b"x-accel-buffering",
-    }
-)
-
-_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
+_DROP: Final = 1
+_FRAMING: Final = 2
+_TYPE: Final = 3
+_RETRY: Final = 4
+# Headers that do not just pass on: those of one hop (RFC 9110, 7.6.1), and those that are the
+# gateway's own to say.
+_KINDS: Final = {
+    b"connection": _DROP,
+    b"keep-alive": _DROP,
+    b"proxy-authenticate": _DROP,
+    b"proxy-connection": _DROP,
+    b"te": _DROP,
+    b"trailer": _DROP,
+    b"upgrade": _DROP,
+    b"server": _DROP,
+    b"x-request-id": _DROP,
+    b"cache-control": _DROP,
+    b"x-accel-buffering": _DROP,
+    b"access-control-allow-origin": _DROP,
+    b"access-control-allow-methods": _DROP,
+    b"access-control-allow-headers": _DROP,
+    b"access-control-allow-credentials": _DROP,
+    b"access-control-allow-private-network": _DROP,
+    b"access-control-expose-headers": _DROP,
+    b"access-control-max-age": _DROP,
+    b"content-length": _FRAMING,
+    b"transfer-encoding": _FRAMING,
+    b"content-type": _TYPE,
+    b"retry-after": _RETRY,
+}
 _INTERIM: Final = (b"HTTP/1.1 1", b"HTTP/1.0 1")
 
 
@@ -129,7 +143,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count the connection."""
-        self.transport = cast("asyncio.Transport", transport)
+        self.transport = tuned(transport)
         self.pool.open += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -176,14 +190,15 @@ class UpstreamConnection(asyncio.Protocol):
         if self.status >= _FIRST_FINAL_STATUS:
             return
         lower = name.lower()
-        if lower in _DROPPED or lower.startswith(b"access-control-"):
+        kind = _KINDS.get(lower)
+        if kind == _DROP:
             return
-        if lower in _FRAMING:
+        if kind == _FRAMING:
             self.length.append(b"%b: %b\r\n" % (lower, value))
             return
-        if lower == b"content-type":
+        if kind == _TYPE:
             self.content_type = value
-        elif lower == b"retry-after":
+        elif kind == _RETRY:
             self.retry_after = value
         self.kept.append(b"%b: %b\r\n" % (lower, value))
 

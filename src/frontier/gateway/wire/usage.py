@@ -5,9 +5,7 @@ from typing import Final
 
 TAIL_BYTES: Final = 1024
 
-_PROMPT = re.compile(rb'"prompt_tokens"\s*:\s*(\d{1,12})')
-_COMPLETION = re.compile(rb'"completion_tokens"\s*:\s*(\d{1,12})')
-_CACHED = re.compile(rb'"cached_tokens"\s*:\s*(\d{1,12})')
+_COUNT = re.compile(rb'"(prompt|completion|cached)_tokens"\s*:\s*(\d{1,12})')
 
 
 def find(data: bytes) -> tuple[int, int, int] | None:
@@ -18,13 +16,11 @@ def find(data: bytes) -> tuple[int, int, int] | None:
     start = data.rfind(b'"usage"')
     if start < 0:
         return None
-    prompt = _PROMPT.search(data, start)
-    if prompt is None:
+    counts = dict(_COUNT.findall(data, start))
+    if b"prompt" not in counts:
         return None
-    completion = _COMPLETION.search(data, start)
-    cached = _CACHED.search(data, start)
     return (
-        int(prompt[1]),
-        int(completion[1]) if completion else 0,
-        int(cached[1]) if cached else 0,
+        int(counts[b"prompt"]),
+        int(counts.get(b"completion", 0)),
+        int(counts.get(b"cached", 0)),
     )
