@@ -43,7 +43,7 @@ class StackFolders:
 
         Raises:
             StackNotFoundError: no folder has that name.
-            ConfigError: its stack.yaml is wrong; the message names file and line.
+            ConfigError: its stack.yaml is wrong; the message names the file and line or key.
         """
         for place in self._places:
             path = place / name / "stack.yaml"
@@ -55,23 +55,48 @@ class StackFolders:
 
 
 def _parse(name: str, path: Path) -> Stack:
+    raw = _loaded(path)
+    fields = cast("dict[str, Any]", raw) if isinstance(raw, dict) else {}
+    if fields.get("schema") != _SCHEMA:
+        raise ConfigError(f"{path}: wants `schema: {_SCHEMA}` at the top")
+    if unknown := [key for key in fields if key not in _KEYS]:
+        raise ConfigError(f"{path}: unknown key {unknown[0]!r}", hint=f"Known: {sorted(_KEYS)}.")
+    return Stack(
+        name=name,
+        title=_word(path, "title", fields.get("title", name)),
+        engine=_word(path, "engine", fields.get("engine")),
+        provides=_words(path, "provides", fields.get("provides", [])),
+        runtimes=_words(path, "runtimes", fields.get("runtimes", ["native"])),
+    )
+
+
+def _loaded(path: Path) -> object:
     import yaml
 
     try:
-        raw = yaml.safe_load(path.read_text())
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    try:
+        return yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = mark.line + 1 if mark else 1
         raise ConfigError(f"{path}:{line}: {error.problem}") from error
-    fields = cast("dict[str, Any]", raw) if isinstance(raw, dict) else {}
-    if fields.get("schema") != _SCHEMA:
-        raise ConfigError(f"{path}: wants `schema: {_SCHEMA}` at the top")
-    if unknown := sorted(set(fields) - _KEYS):
-        raise ConfigError(f"{path}: unknown key {unknown[0]!r}", hint=f"Known: {sorted(_KEYS)}.")
-    return Stack(
-        name=name,
-        title=str(fields.get("title", name)),
-        engine=str(fields.get("engine", "")),
-        provides=tuple(fields.get("provides", ())),
-        runtimes=tuple(fields.get("runtimes", ())),
-    )
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError(f"{path}:{line}: character {error.character:#x} in it") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-13-01
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _word(path: Path, key: str, value: object) -> str:
+    if isinstance(value, str) and value:
+        return value
+    raise ConfigError(f"{path}: {key}: wants text, not {value!r}")
+
+
+def _words(path: Path, key: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, list):
+        return tuple(_word(path, key, item) for item in cast("list[object]", value))
+    raise ConfigError(f"{path}: {key}: wants a list such as [native], not {value!r}")
