@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 from frontier.adapters.secrets_folder import secret_file
@@ -16,3 +17,16 @@ def test_the_same_value_keeps_its_name_and_another_gets_another(tmp_path: Path) 
 
     assert secret_file(tmp_path, "api-key", "sesame") == first
     assert secret_file(tmp_path, "api-key", "other") != first
+
+
+def test_old_values_go_and_those_that_a_rollback_may_need_stay(tmp_path: Path) -> None:
+    files = [secret_file(tmp_path, "api-key", f"value {n}") for n in range(20)]
+    for age_s, path in enumerate(reversed(files)):
+        os.utime(path, (1e9 - age_s, 1e9 - age_s))
+    other = secret_file(tmp_path, "other", "x")
+
+    secret_file(tmp_path, "api-key", "value 0")
+    files += [secret_file(tmp_path, "api-key", f"value {n}") for n in range(20, 24)]
+
+    assert [path for path in files if not path.exists()] == files[1:3]
+    assert other.exists()
