@@ -2,27 +2,47 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    SecretStr,
+)
+from pydantic_core import PydanticCustomError
+
+
+def _sendable(key: SecretStr | None) -> SecretStr | None:
+    """Refuse a key that no HTTP header can carry."""
+    if key and not all("!" <= character <= "~" for character in key.get_secret_value()):
+        raise PydanticCustomError("key", "Keys are printable ASCII without spaces")
+    return key
+
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 ContextLength = Annotated[int, Field(ge=256)]
+Key = Annotated[SecretStr | None, AfterValidator(_sendable)]
 
 
 def _setting(default: Any, description: str, *, no_effect: str = "") -> Any:
-    """Return a field; *no_effect* says why this version ignores the variable, for `config show`."""
+    """Return a field; *no_effect* says why this version ignores the variable, for `config show`.
+
+    A field without effect is plain text: other programs may own the variable, so whatever it
+    says must not stop a command.
+    """
     return Field(default, description=description, json_schema_extra={"no_effect": no_effect})
 
 
-class Settings(BaseSettings):
-    """All variables, highest first: command line, process environment, ``.env``, default.
+class Settings(BaseModel):
+    """All variables; a field ``api_port`` is the variable ``API_PORT``.
 
-    A field ``api_port`` is the variable ``API_PORT``. Unknown variables of the process
-    environment are none of our business; an unknown variable in ``.env`` is an error.
+    It reads nothing by itself: `Configuration` puts the sources together.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_ignore_empty=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     # The stack
     current_stack: str = _setting("llamacpp", "Stack that `frontier up` starts when none is named.")
@@ -36,7 +56,7 @@ class Settings(BaseSettings):
     gateway_port: Port = _setting(
         8081, "Second gateway port, for clients that keep 11434 for Ollama itself."
     )
-    api_key: SecretStr | None = _setting(
+    api_key: Key = _setting(
         None, "Key that every request must carry (Bearer or x-api-key); unset means open."
     )
     enable_auth: bool = _setting(False, "True refuses to start without API_KEY.")
@@ -64,7 +84,7 @@ class Settings(BaseSettings):
     default_top_k: NonNegativeInt | None = _setting(
         None, "Top-k sampling of `frontier chat`; unset leaves it to the engine."
     )
-    hf_token: SecretStr | None = _setting(None, "Token for gated models on the Hugging Face hub.")
+    hf_token: Key = _setting(None, "Token for gated models on the Hugging Face hub.")
     # llama.cpp
     enable_flash_attention: bool | None = _setting(
         None, "Force flash attention on or off; unset lets the engine decide."
@@ -88,13 +108,13 @@ class Settings(BaseSettings):
         "How long an idle model stays loaded.",
         no_effect="read by the ollama stack, which this version does not ship",
     )
-    ollama_num_parallel: PositiveInt = _setting(
-        1,
+    ollama_num_parallel: str = _setting(
+        "1",
         "Requests that Ollama computes at the same time.",
         no_effect="read by the ollama stack, which this version does not ship",
     )
-    ollama_max_loaded_models: NonNegativeInt = _setting(
-        0,
+    ollama_max_loaded_models: str = _setting(
+        "0",
         "Models loaded at once; 0 is Ollama's own choice.",
         no_effect="read by the ollama stack, which this version does not ship",
     )
@@ -103,14 +123,14 @@ class Settings(BaseSettings):
         "Browser origins added to Ollama's own.",
         no_effect="read by the ollama stack, which this version does not ship",
     )
-    ollama_api_port: Port = _setting(
-        11435,
+    ollama_api_port: str = _setting(
+        "11435",
         "Port of Ollama's own API.",
         no_effect="read by the ollama stack, which this version does not ship",
     )
     # mistral.rs
-    mistral_api_port: Port = _setting(
-        1234,
+    mistral_api_port: str = _setting(
+        "1234",
         "Port of mistral.rs's own API.",
         no_effect="read by the mistral stack, which this version does not ship",
     )
@@ -134,8 +154,8 @@ class Settings(BaseSettings):
         "RUST_LOG of mistral.rs.",
         no_effect="read by the mistral stack, which this version does not ship",
     )
-    mistral_max_batch_size: PositiveInt = _setting(
-        32,
+    mistral_max_batch_size: str = _setting(
+        "32",
         "Sequences computed at once (`--max-seqs`).",
         no_effect="read by the mistral stack, which this version does not ship",
     )
@@ -169,13 +189,13 @@ class Settings(BaseSettings):
         "`cpu` forces the processor (`--cpu`).",
         no_effect="read by the mistral stack, which this version does not ship",
     )
-    enable_metal: bool | None = _setting(
-        None,
+    enable_metal: str = _setting(
+        "",
         "Build mistral.rs with Metal.",
         no_effect="read by the mistral stack, which this version does not ship",
     )
-    enable_cuda: bool | None = _setting(
-        None,
+    enable_cuda: str = _setting(
+        "",
         "Build mistral.rs with CUDA.",
         no_effect="read by the mistral stack, which this version does not ship",
     )
@@ -211,13 +231,13 @@ class Settings(BaseSettings):
         "Grafana's password; unset means generated.",
         no_effect="read by the monitoring stack, which this version does not ship",
     )
-    grafana_port: Port = _setting(
-        3000,
+    grafana_port: str = _setting(
+        "3000",
         "Port of Grafana.",
         no_effect="read by the monitoring stack, which this version does not ship",
     )
-    prometheus_port: Port = _setting(
-        9090,
+    prometheus_port: str = _setting(
+        "9090",
         "Port of Prometheus.",
         no_effect="read by the monitoring stack, which this version does not ship",
     )
@@ -231,24 +251,24 @@ class Settings(BaseSettings):
         "How often Prometheus scrapes.",
         no_effect="read by the monitoring stack, which this version does not ship",
     )
-    enable_gpu_monitoring: bool = _setting(
-        False,
+    enable_gpu_monitoring: str = _setting(
+        "false",
         "Add the GPU exporter.",
         no_effect="read by the monitoring stack, which this version does not ship",
     )
     # nginx
-    nginx_http_port: Port = _setting(
-        8080,
+    nginx_http_port: str = _setting(
+        "8080",
         "Port of nginx, HTTP.",
         no_effect="read by the nginx stack, which this version does not ship",
     )
-    nginx_https_port: Port = _setting(
-        8443,
+    nginx_https_port: str = _setting(
+        "8443",
         "Port of nginx, HTTPS.",
         no_effect="read by the nginx stack, which this version does not ship",
     )
-    enable_ssl: bool = _setting(
-        False,
+    enable_ssl: str = _setting(
+        "false",
         "Terminate TLS in nginx.",
         no_effect="read by the nginx stack, which this version does not ship",
     )
@@ -283,13 +303,13 @@ class Settings(BaseSettings):
         "Browser origins that may call the gateway.",
         no_effect="read by the gateway's key and limit plane, which this version does not ship",
     )
-    rate_limit: NonNegativeInt = _setting(
-        0,
+    rate_limit: str = _setting(
+        "0",
         "Requests per minute and key; 0 means no limit.",
         no_effect="read by the gateway's key and limit plane, which this version does not ship",
     )
-    batch_timeout: NonNegativeInt = _setting(
-        0,
+    batch_timeout: str = _setting(
+        "0",
         "Kept from the published specification.",
         no_effect="engines batch continuously; there is no batch to wait for",
     )
@@ -298,19 +318,19 @@ class Settings(BaseSettings):
         "Kept from the published specification.",
         no_effect="the access log is one line per request, always; errors are always logged",
     )
-    enable_debug: bool = _setting(
-        False,
+    enable_debug: str = _setting(
+        "false",
         "Kept from the published specification.",
         no_effect="replaced by `frontier logs` and the engine's own log",
     )
-    enable_aider: bool = _setting(
-        False,
+    enable_aider: str = _setting(
+        "false",
         "Kept from the published specification.",
         no_effect="aider is a client: see the lines that `frontier up` prints",
     )
     # Backups
-    backup_enabled: bool = _setting(
-        False,
+    backup_enabled: str = _setting(
+        "false",
         "Make backups on a schedule.",
         no_effect="read by `frontier backup`, which this version does not ship",
     )
@@ -319,8 +339,8 @@ class Settings(BaseSettings):
         "When, as a cron expression.",
         no_effect="read by `frontier backup`, which this version does not ship",
     )
-    backup_retention_days: PositiveInt = _setting(
-        30,
+    backup_retention_days: str = _setting(
+        "30",
         "Days that a backup is kept.",
         no_effect="read by `frontier backup`, which this version does not ship",
     )

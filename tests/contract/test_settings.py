@@ -50,5 +50,15 @@ def test_the_example_loads_with_every_line_in_force(tmp_path: Path) -> None:
     assert settings == Configuration(tmp_path / "none", {}, {}).load()
 
 
+@pytest.mark.parametrize("value", ["0", "-1", "no such thing", "clé", "\udcff"])
+def test_what_has_no_effect_never_stops_a_command(value: str, tmp_path: Path) -> None:
+    settings = Configuration(tmp_path / ".env", {}, {}).describe()
+    environ = {setting.name: value for setting in settings if setting.no_effect}
+
+    Configuration(tmp_path / ".env", {}, environ).load()
+
+    assert "OLLAMA_NUM_PARALLEL" in environ
+
+
 def test_every_setting_says_what_it_does() -> None:
     assert all(info.description for info in Settings.model_fields.values())

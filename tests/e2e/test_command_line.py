@@ -73,11 +73,13 @@ def test_a_setting_is_set_shown_and_taken_back(frontier: Frontier) -> None:
 def test_a_rollback_can_be_rolled_back(frontier: Frontier) -> None:
     frontier.ok("config", "set", "GRAFANA_PORT", "3001")
     frontier.ok("rollback")
+    newest = frontier.json("rollback", "--list")["snapshots"][0]
+    assert newest["before"] == "rollback"
 
-    frontier.ok("rollback")
+    frontier.ok("rollback", newest["id"])
 
     assert frontier.ok("config", "get", "GRAFANA_PORT") == "3001\n"
-    assert "rollback" in frontier.ok("rollback", "--list")
+    assert "no earlier configuration" not in frontier.ok("rollback", "--dry-run")
 
 
 def test_a_setting_is_unset(frontier: Frontier) -> None:
@@ -86,19 +88,61 @@ def test_a_setting_is_unset(frontier: Frontier) -> None:
     assert frontier.ok("config", "unset", "GRAFANA_PORT") == "unset GRAFANA_PORT\n"
 
     assert frontier.ok("config", "get", "GRAFANA_PORT") == "3000\n"
+    assert frontier.ok("config", "unset", "GRAFANA_PORT") == "GRAFANA_PORT is not set in .env\n"
+
+
+def test_unset_tells_what_was_there_and_takes_a_snapshot_only_of_a_change(
+    frontier: Frontier,
+) -> None:
+    frontier.ok("config", "set", "API_KEY", "sesame")
+    before = len(frontier.json("rollback", "--list")["snapshots"])
+    was = {"name": "API_KEY", "before": "**********", "after": ""}
+
+    assert frontier.json("config", "unset", "API_KEY", "--dry-run") == {**was, "applied": False}
+    assert frontier.json("config", "unset", "API_KEY") == {**was, "applied": True}
+    nothing = {**was, "before": "", "applied": False}
+    assert frontier.json("config", "unset", "API_KEY") == nothing
+    assert "'NOSUCH'" in frontier.fails(3, "config", "unset", "NOSUCH")
+    assert "'NOSUCH'" in frontier.fails(3, "config", "unset", "NOSUCH", "--dry-run")
+    assert len(frontier.json("rollback", "--list")["snapshots"]) == before + 1
+
+
+def test_a_wrong_line_can_be_replaced_or_removed(frontier: Frontier) -> None:
+    frontier.workspace.mkdir()
+    (frontier.workspace / ".env").write_text("CACHE_SIZE=x\nAPIKEY=sesame\nNUM_WORKERS=y\n")
+
+    assert frontier.ok("config", "set", "CACHE_SIZE", "1") == "set CACHE_SIZE=1 (was x)\n"
+    assert frontier.json("config", "unset", "APIKEY")["before"] == "**********"
+    frontier.ok("config", "unset", "NUM_WORKERS")
+
+    assert (frontier.workspace / ".env").read_text() == "CACHE_SIZE=1\n"
+
+
+def test_a_variable_without_effect_never_stops_a_command(frontier: Frontier) -> None:
+    frontier.env |= {"OLLAMA_NUM_PARALLEL": "0", "BACKUP_RETENTION_DAYS": "many"}
+
+    frontier.ok("status")
+    assert "many" in frontier.ok("config", "show")
+
+
+def test_a_refused_key_is_not_repeated(frontier: Frontier) -> None:
+    error = frontier.fails(1, "config", "set", "API_KEY", "clé sesame")
+
+    assert "printable ASCII without spaces" in error
+    assert "sesame" not in error
 
 
 def test_a_dry_run_of_a_setting_writes_nothing(frontier: Frontier) -> None:
     out = frontier.ok("config", "set", "API_KEY", "sesame", "--dry-run")
 
     assert out == "would set API_KEY=********** (was unset)\n"
-    frontier.ok("config", "unset", "API_KEY", "--dry-run")
+    assert frontier.ok("config", "unset", "API_KEY", "--dry-run") == "API_KEY is not set in .env\n"
     assert not frontier.workspace.exists()
 
 
 def test_a_wrong_setting_is_refused_with_the_nearest_names(frontier: Frontier) -> None:
     assert "GRAFANA_PORT" in frontier.fails(3, "config", "set", "GRAFNA_PORT", "1")
-    assert "valid integer" in frontier.fails(1, "config", "set", "GRAFANA_PORT", "x")
+    assert "valid integer" in frontier.fails(1, "config", "set", "CACHE_SIZE", "x")
 
 
 def test_an_error_for_machines_is_json_on_standard_output(frontier: Frontier) -> None:
@@ -157,7 +201,7 @@ def test_the_shell_completes_commands_and_values(
 def test_a_user_stack_of_the_same_name_wins_and_a_wrong_one_is_named(frontier: Frontier) -> None:
     own = frontier.workspace / "stacks" / "llamacpp"
     own.mkdir(parents=True)
-    (own / "stack.yaml").write_text("schema: 1\ntitle: mine\nruntimes: [docker]\n")
+    (own / "stack.yaml").write_text("schema: 1\nengine: llamacpp\nruntimes: [docker]\n")
     assert "cannot run natively" in frontier.fails(2, "up")
 
     (own / "stack.yaml").write_text("schema: 1\ntitel: mine\n")

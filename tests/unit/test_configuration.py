@@ -6,12 +6,6 @@ from frontier.configuration import Configuration
 from frontier.domain.errors import ConfigError, NotFoundError
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("API_PORT", "API_KEY", "LOG_LEVEL"):
-        monkeypatch.delenv(name, raising=False)
-
-
 def configuration(
     tmp_path: Path, text: str = "", *, environ: dict[str, str] | None = None, **overrides: object
 ) -> Configuration:
@@ -19,11 +13,10 @@ def configuration(
     return Configuration(tmp_path / ".env", overrides, environ or {})
 
 
-def test_each_source_wins_over_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_source_wins_over_the_next(tmp_path: Path) -> None:
     assert configuration(tmp_path).get("API_PORT").origin == "default"
     assert configuration(tmp_path, "API_PORT=1").load().api_port == 1
 
-    monkeypatch.setenv("API_PORT", "2")
     from_env = configuration(tmp_path, "API_PORT=1", environ={"API_PORT": "2"})
     assert from_env.get("api_port").value == "2"
     assert from_env.get("api_port").origin == "environment"
@@ -40,11 +33,54 @@ def test_a_wrong_value_names_file_line_and_field(tmp_path: Path) -> None:
         wrong.load()
 
 
-def test_a_wrong_value_of_the_environment_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("API_PORT", "99999")
+def test_an_empty_value_sets_nothing(tmp_path: Path) -> None:
+    config = configuration(tmp_path, "API_PORT=\nDEFAULT_TOP_K=''\n", environ={"API_PORT": ""})
 
+    assert config.load().api_port == 11434
+    assert config.get("API_PORT").origin == "default"
+
+
+def test_of_several_lines_the_last_counts_and_is_the_one_named(tmp_path: Path) -> None:
+    assert configuration(tmp_path, "API_PORT=1\nAPI_PORT=2\n").load().api_port == 2
+
+    with pytest.raises(ConfigError, match=r"\.env:2: API_PORT"):
+        configuration(tmp_path, "API_PORT=1\nAPI_PORT=x\n").load()
+
+
+def test_a_value_is_taken_as_it_is_written(tmp_path: Path) -> None:
+    key = configuration(tmp_path, "API_KEY='pa${USER}x'\n").load().api_key
+
+    assert key
+    assert key.get_secret_value() == "pa${USER}x"
+
+
+@pytest.mark.parametrize("value", ["clé", "two words", "tab\tbed", "bad\udcff"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
+    tmp_path: Path, value: str
+) -> None:
+    with pytest.raises(ConfigError, match="printable ASCII without spaces") as loading:
+        configuration(tmp_path, environ={"API_KEY": value}).load()
+    with pytest.raises(ConfigError, match=r"^API_KEY: .*printable ASCII") as setting:
+        configuration(tmp_path).set("API_KEY", value)
+
+    assert value not in loading.value.message + setting.value.message
+
+
+def test_a_wrong_value_elsewhere_does_not_stop_a_repair(tmp_path: Path) -> None:
+    config = configuration(tmp_path, "API_PORT=x\n", environ={"CACHE_SIZE": "y"})
+
+    assert config.written("API_PORT") == "x"
+    config.set("API_PORT", "1")
+
+    assert (tmp_path / ".env").read_text() == "API_PORT=1\n"
+
+
+def test_a_runtime_of_the_environment_that_is_not_ours_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^environment: RUNTIME: .*'auto' or 'native'"):
+        configuration(tmp_path, environ={"RUNTIME": "nodejs"}).load()
+
+
+def test_a_wrong_value_of_the_environment_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^environment: API_PORT"):
         configuration(tmp_path, environ={"API_PORT": "99999"}).load()
 
@@ -92,6 +128,22 @@ def test_secrets_are_masked(tmp_path: Path) -> None:
 
     assert config.get("API_KEY").value == "**********"
     assert config.check("API_KEY", "other") == "**********"
+    assert config.written("API_KEY") == "**********"
+
+
+def test_a_line_of_a_misspelt_name_may_be_a_secret(tmp_path: Path) -> None:
+    assert configuration(tmp_path, "APIKEY=sesame\n").written("APIKEY") == "**********"
+
+
+def test_what_the_file_says_is_told_apart_from_the_default(tmp_path: Path) -> None:
+    config = configuration(tmp_path, "CACHE_SIZE=7\nAPI_KEY=\n", environ={"API_PORT": "2"})
+
+    assert config.written("cache_size") == "7"
+    assert config.written("API_KEY") == ""
+    assert config.written("API_PORT") is None
+    assert config.default("API_PORT") == "11434"
+    with pytest.raises(NotFoundError, match="'NOSUCH'"):
+        config.written("NOSUCH")
 
 
 def test_what_has_no_effect_tells_why(tmp_path: Path) -> None:

@@ -85,12 +85,13 @@ def set_(
     """
     session: Session = ctx.obj
     services = session.services
-    before = services.configuration.get(name).value
-    after = services.configuration.check(name, value)
+    configuration = services.configuration
+    before = configuration.written(name) or configuration.default(name)
+    after = configuration.check(name, value)
     if not dry_run:
         with services.changing("config set"):
             services.snapshots.take("config set")
-            services.configuration.set(name, value)
+            configuration.set(name, value)
     session.show(Changed(name=name.upper(), before=before, after=after, applied=not dry_run))
 
 
@@ -102,11 +103,14 @@ def unset(ctx: typer.Context, name: Name, dry_run: DryRun = False, _json: Json =
     """
     session: Session = ctx.obj
     services = session.services
-    if not dry_run:
+    configuration = services.configuration
+    before = configuration.written(name)
+    applied = before is not None and not dry_run
+    if applied:
         with services.changing("config unset"):
             services.snapshots.take("config unset")
-            services.configuration.unset(name)
-    session.show(Changed(name=name.upper(), before="", after="", applied=not dry_run))
+            configuration.unset(name)
+    session.show(Changed(name=name.upper(), before=before or "", after="", applied=applied))
 
 
 @text.register
@@ -129,6 +133,8 @@ def _(result: Setting) -> str:
 def _(result: Changed) -> str:
     verb = "set" if result.applied else "would set"
     if not result.after:
+        if not result.applied and not result.before:
+            return f"{result.name} is not set in .env"
         verb = "unset" if result.applied else "would unset"
         return f"{verb} {result.name}"
     return f"{verb} {result.name}={result.after} (was {result.before or 'unset'})"
