@@ -4,14 +4,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeInt,
     PositiveInt,
     SecretStr,
 )
 from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 
 def _sendable(key: SecretStr | None) -> SecretStr | None:
@@ -36,13 +35,26 @@ def _setting(default: Any, description: str, *, no_effect: str = "") -> Any:
     return Field(default, description=description, json_schema_extra={"no_effect": no_effect})
 
 
-class Settings(BaseModel):
+class Settings(BaseSettings):
     """All variables; a field ``api_port`` is the variable ``API_PORT``.
 
-    It reads nothing by itself: `Configuration` puts the sources together.
+    It reads nothing by itself: `Configuration` puts the sources together, because
+    pydantic-settings would interpolate ``${...}`` in ``.env`` and knows no line numbers.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the one source: what `Configuration` has put together."""
+        return (init_settings,)
 
     # The stack
     current_stack: str = _setting("llamacpp", "Stack that `frontier up` starts when none is named.")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from frontier.domain import fit
 from frontier.domain.chat import Answer, Message
-from frontier.domain.errors import ConfigError, FrontierError, UsageError
+from frontier.domain.errors import ConfigError, FrontierError
 from frontier.domain.machine import Machine
 from frontier.domain.model import Model
 from frontier.domain.plan import Step, reconcile
@@ -256,9 +256,5 @@ def _planned(plan: PullPlan) -> Model:
 
 
 def _runtime(stack: Stack) -> str:
-    if "native" not in stack.runtimes:
-        raise UsageError(
-            f"the stack {stack.name!r} cannot run natively, and this version runs nothing else",
-            hint="Stacks that can: `runtimes: [native]` in their stack.yaml.",
-        )
+    stack.require_native()
     return f"runtime: native, because {stack.title} ships with Frontier and needs no image"
