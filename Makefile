@@ -50,6 +50,7 @@ docs: .venv/.dev  ## The documentation, in docs/_build
 
 bench: .venv/.dev  ## Benchmarks with a bound that fails them
 	$(BIN)/python benchmarks/startup.py --check
+	$(BIN)/python benchmarks/gateway/compare.py
 
 wheel: .venv/.dev  ## The wheel, in dist/
 	PATH="$$PATH:$(CURDIR)/$(BIN)" uv build --wheel --quiet

@@ -93,6 +93,13 @@ class Configuration:
         self.check(name, value)
         env_file.assign(self._path, name.upper(), value)
 
+    def note(self, name: str) -> str:
+        """Return why a value of *name* in ``.env`` does nothing, empty when it does."""
+        if name.upper() in self._environ:
+            return f"the environment's {name.upper()} wins: unset it there"
+        extra = cast("dict[str, str]", Settings.model_fields[name.lower()].json_schema_extra)
+        return f"no effect: {extra['no_effect']}" if extra["no_effect"] else ""
+
     def written(self, name: str) -> str | None:
         """Return what ``.env`` says for *name*, secrets masked; None if it is not set there.
 

@@ -82,6 +82,15 @@ def test_a_rollback_can_be_rolled_back(frontier: Frontier) -> None:
     assert "no earlier configuration" not in frontier.ok("rollback", "--dry-run")
 
 
+def test_a_value_that_does_nothing_says_why(frontier: Frontier) -> None:
+    assert "note: no effect: read by the monitoring" in frontier.ok(
+        "config", "set", "GRAFANA_PORT", "3001"
+    )
+    assert "note: the environment's API_PORT wins" in frontier.ok(
+        "config", "set", "API_PORT", "12000"
+    )
+
+
 def test_a_setting_is_unset(frontier: Frontier) -> None:
     frontier.ok("config", "set", "GRAFANA_PORT", "3001")
 

@@ -22,12 +22,17 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """One variable before and after."""
+    """One variable before and after.
+
+    Attributes:
+        note: Why the new value does nothing, empty when it does.
+    """
 
     name: str
     before: str
     after: str
     applied: bool
+    note: str = ""
 
 
 def _names(incomplete: str) -> list[str]:
@@ -92,7 +97,10 @@ def set_(
         with services.changing("config set"):
             services.snapshots.take("config set")
             configuration.set(name, value)
-    session.show(Changed(name=name.upper(), before=before, after=after, applied=not dry_run))
+    note = configuration.note(name)
+    session.show(
+        Changed(name=name.upper(), before=before, after=after, applied=not dry_run, note=note)
+    )
 
 
 @app.command()
@@ -137,4 +145,5 @@ def _(result: Changed) -> str:
             return f"{result.name} is not set in .env"
         verb = "unset" if result.applied else "would unset"
         return f"{verb} {result.name}"
-    return f"{verb} {result.name}={result.after} (was {result.before or 'unset'})"
+    note = f"\nnote: {result.note}" if result.note else ""
+    return f"{verb} {result.name}={result.after} (was {result.before or 'unset'}){note}"

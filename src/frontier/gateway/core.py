@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from frontier.gateway.wire.client import ClientConnection
     from frontier.gateway.wire.request import Request
 
+_HEALTH = "/healthz"
+_OK = 200
 _CONTROL_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/v1/models"})
 
 
@@ -99,7 +101,8 @@ class Core:
         ttft_s = request.first_at - request.started if request.first_at else None
         if request.path in OPERATIONS:
             self._count(request, duration_s, ttft_s)
-        self._log_access(request, duration_s, ttft_s)
+        if request.path != _HEALTH or request.status != _OK:  # asked every few seconds
+            self._log_access(request, duration_s, ttft_s)
 
     def _count(self, request: "Request", duration_s: float, ttft_s: float | None) -> None:
         metrics, path = self.metrics, request.path
