@@ -32,7 +32,7 @@ check: .venv/.dev docs  ## Formatting, lint, types, layers, changelog, documenta
 
 test: .venv/.dev  ## All tests, with branch coverage of every process
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage run -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
