@@ -1,9 +1,14 @@
 """Ports on the real machine."""
 
+import contextlib
 import os
 import socket
+import subprocess
 import sys
+from collections.abc import Iterator
+from typing import NoReturn
 
+import psutil
 import pytest
 
 from frontier.adapters.ports_free import ensure_port_free, free_port
@@ -29,10 +34,63 @@ def test_a_taken_port_names_its_holder_and_a_free_one() -> None:
     ensure_port_free("127.0.0.1", int(number))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="macOS names holders only to root")
-def test_a_port_that_is_ours_is_not_taken() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        ensure_port_free("127.0.0.1", server.getsockname()[1], ours=[os.getpid()])
+LISTENER = (
+    "import socket, sys; server = socket.create_server((sys.argv[1], int(sys.argv[2])));"
+    "print(server.getsockname()[1], flush=True); sys.stdin.read()"
+)
+
+
+@contextlib.contextmanager
+def listener(host: str, port: int = 0) -> Iterator[tuple[int, int]]:
+    """The process id and the port of a process that listens."""
+    command = (sys.executable, "-c", LISTENER, host, str(port))
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]
+        yield process.pid, int(process.stdout.readline())
+        process.stdin.close()
+
+
+def nothing_is_told() -> NoReturn:
+    raise psutil.AccessDenied(1)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
+def test_a_port_that_is_ours_is_not_taken(host: str) -> None:
+    with listener("127.0.0.1") as (pid, port):
+        ensure_port_free(host, port, ours=[pid])
+
+
+def test_a_port_that_is_ours_is_not_taken_where_the_system_tells_only_about_our_own() -> None:
+    with listener("127.0.0.1") as (pid, port):
+        ensure_port_free("127.0.0.1", port, ours=[pid], everyone=nothing_is_told)
+
+
+def test_where_the_system_tells_nothing_a_stranger_has_no_name() -> None:
+    with (
+        listener("127.0.0.1") as (_, port),
+        listener("127.0.0.1") as (ours, _),
+        pytest.raises(PortTakenError, match=f"port {port} is taken by another process"),
+    ):
+        ensure_port_free("127.0.0.1", port, ours=[ours, 2**22 + 1], everyone=nothing_is_told)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS has one loopback address")
+def test_our_port_on_another_address_does_not_excuse_a_stranger() -> None:
+    with (
+        listener("127.0.0.1") as (ours, port),
+        listener("127.0.0.2", port) as (stranger, _),
+        pytest.raises(PortTakenError, match=rf"\(process {stranger}\)"),
+    ):
+        ensure_port_free("127.0.0.2", port, ours=[ours])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere IPv4 may listen beside")
+def test_everywhere_in_ipv6_is_taken_by_who_listens_in_ipv4() -> None:
+    with (
+        listener("127.0.0.1") as (_, port),
+        pytest.raises(PortTakenError, match=f"port {port} is taken"),
+    ):
+        ensure_port_free("::", port)
 
 
 def test_a_port_in_time_wait_is_free() -> None:
