@@ -24,7 +24,7 @@ TINY = Path(__file__).with_name("tiny_service.py")
 
 def tiny(name: str = "llamacpp", *habits: str, **fields: object) -> Service:
     """A tiny service with *habits*, ``name=value``; listens on the port it is given."""
-    argv = (sys.executable, "-I", "-S", str(TINY), "port={port}", *habits)
+    argv = (sys.executable, "-I", "-S", str(TINY), "{port}", *habits)
     return engine(name=name, argv=argv, **{"stop_grace_s": 5.0, "proof_model": "", **fields})
 
 

@@ -1,6 +1,7 @@
 """A real service with every bad habit, standard library only: ``python -I -S tiny_service.py``.
 
-Answers /health, and /v1/completions with one token. Switches are words ``name=value``.
+Answers /health, and /v1/completions with one token. Switches are words ``name=value``; a word
+without ``=`` is the port to listen on.
 """
 
 import http.server
@@ -13,7 +14,8 @@ import threading
 import time
 from pathlib import Path
 
-options = dict(word.split("=", 1) for word in sys.argv[1:])
+words = (word if "=" in word else f"port={word}" for word in sys.argv[1:])
+options = dict(word.split("=", 1) for word in words)
 
 
 def say(text: str) -> None:

@@ -13,7 +13,7 @@ class Service:
 
     Attributes:
         name: Unique in the project; names its log file too.
-        argv: Command line; the literal ``{port}`` in any argument becomes the chosen port.
+        argv: Command line; an argument that is ``{port}``, and no more, becomes the chosen port.
         env: Added to the daemon's own environment.
         port: TCP port on loopback, or 0: the runtime chooses a free one at every start.
         health_path: HTTP path that answers 200 when the service works.
@@ -45,7 +45,8 @@ class Service:
 
     def command(self, port: int) -> tuple[str, ...]:
         """Return the command line that makes the service listen on *port*."""
-        return tuple(argument.replace("{port}", str(port)) for argument in self.argv)
+        filled = {"{port}": str(port)}
+        return tuple(filled.get(argument, argument) for argument in self.argv)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

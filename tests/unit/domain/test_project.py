@@ -29,10 +29,10 @@ def test_the_digest_follows_the_configuration_but_not_the_generation() -> None:
     assert replace(engine(), generation=5).digest == engine().digest
 
 
-def test_every_port_in_the_command_line_is_filled_in() -> None:
-    service = Service(name="s", argv=("s", "--listen", "127.0.0.1:{port}", "{port}"))
+def test_the_port_replaces_whole_arguments_and_no_part_of_a_path() -> None:
+    service = Service(name="s", argv=("s", "--port", "{port}", "--model", "/w/{port}/m.gguf"))
 
-    assert service.command(99) == ("s", "--listen", "127.0.0.1:99", "99")
+    assert service.command(99) == ("s", "--port", "99", "--model", "/w/{port}/m.gguf")
 
 
 def test_asking_for_a_restart_raises_one_generation() -> None:
