@@ -142,8 +142,6 @@ class _Follower:
 
     def _newer(self) -> list[Path]:
         """Return the generations after the open one, oldest first."""
-        import os
-
         ours = os.fstat(self._file.fileno())
         files = _generations(self._path)
         for index, file in enumerate(files):

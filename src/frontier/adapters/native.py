@@ -155,7 +155,7 @@ class NativeRuntime:
             return
         if not is_locked(self._files.lock):
             raise self._daemon_failed()
-        self._signal(signal.SIGHUP)  # someone's `frontier daemon run` came first
+        self._signal(signal.SIGHUP)  # a daemon that someone else started came first
 
     def _daemon_failed(self) -> RuntimeFailedError:
         return RuntimeFailedError(

@@ -1,7 +1,7 @@
 """The daemon process: the supervisor with real processes, files and signals.
 
-``python -m frontier.adapters.native_daemon FOLDER`` is how the runtime starts it; the command
-line's ``frontier daemon run`` does the same for service managers, at 14 MiB more for Typer.
+``python -m frontier.adapters.native_daemon FOLDER`` is how the runtime starts it: not by a
+command of Frontier's, because Typer would take 14 MiB for as long as the daemon lives.
 """
 
 import asyncio

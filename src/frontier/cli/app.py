@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from frontier import __version__
-from frontier.cli import chat, config, daemon, doctor, gateway, lifecycle, models, output, rollback
+from frontier.cli import chat, config, doctor, gateway, lifecycle, models, output, rollback
 from frontier.cli.session import Session
 from frontier.domain.errors import FrontierError
 
@@ -52,7 +52,6 @@ for group in (lifecycle, chat, doctor, rollback):
 app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
 app.add_typer(gateway.app, name="gateway")
-app.add_typer(daemon.app, name="daemon", hidden=True)
 
 
 def _keep_example_lines(group: typer.Typer) -> None:
