@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from frontier.adapters.ports_free import free_port
+from frontier.renderers.native import GatewaySpec, gateway_flags
 from gateway_process import GatewayProcess, RawClient, ask, chat, get
 from scripted_upstream import (
     DONE,
@@ -63,6 +65,16 @@ def test_several_addresses_are_served_ipv6_too() -> None:
         with socket.create_connection(("::1", port)) as sock:
             sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             assert b"Frontier is running" in sock.recv(1000)
+
+
+def test_everywhere_in_ipv6_serves_ipv4_as_well() -> None:
+    port = free_port()
+    flags = gateway_flags(GatewaySpec(python="", bind="::", ports=(port,), config=()))
+    with GatewayProcess(*flags):
+        for host in ("::1", "127.0.0.1"):
+            with socket.create_connection((host, port)) as sock:
+                sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert sock.recv(1000).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_taken_port_is_named(gateway: GatewayProcess) -> None:

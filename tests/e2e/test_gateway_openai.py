@@ -1,9 +1,9 @@
 """The published clients against the gateway against the real llama.cpp with a real model."""
 
-import socket
+import base64
+import struct
 import subprocess
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,30 +11,22 @@ import openai
 import pytest
 from openai import OpenAI
 
+from frontier.adapters.llama_server import find_engine
+from frontier.adapters.ports_free import free_port
+from frontier.renderers.native import EngineSpec, GatewaySpec, render
 from gateway_process import GatewayProcess, get
 from waiting import until
-
-_ENGINE = textwrap.dedent(
-    """
-    import sys, threading
-    import xllamacpp
-    params = xllamacpp.CommonParams()
-    params.model.path, params.port = sys.argv[1], int(sys.argv[2])
-    params.hostnames, params.n_ctx, params.n_parallel = ["127.0.0.1"], 1024, 2
-    server = xllamacpp.Server(params)
-    threading.Event().wait()
-    """
-)
 
 
 @pytest.fixture(scope="module")
 def engine(smollm2: Path) -> Iterator[int]:
-    """The port of a llama.cpp server with the small model."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
+    """The port of the llama.cpp server that `up` starts, with the small model."""
+    argv = find_engine(sys.executable, path="").argv
+    spec = EngineSpec(argv=argv, model="smollm2:135m", path=smollm2, context=512, parallel=2)
+    gateway = GatewaySpec(python="", bind="127.0.0.1", ports=(1,), config=())
+    port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-c", _ENGINE, str(smollm2), str(port)],
+        render("llamacpp", spec, gateway).services[0].command(port),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -112,17 +104,21 @@ def test_conformance_054_a_text_is_completed(client: OpenAI) -> None:
     assert got.model == "smollm2:135m"
 
 
-def test_conformance_053_missing_embeddings_are_a_bad_request_and_asked_for_once(
-    served: GatewayProcess,
-) -> None:
-    with (
-        OpenAI(base_url=f"{served.url}/v1", api_key="none") as client,
-        pytest.raises(openai.BadRequestError, match="does not support embeddings") as caught,
-    ):
-        client.embeddings.create(model="smollm2:135m", input="Hi")
+def test_conformance_053_embeddings_come_in_order_as_numbers_or_base64(client: OpenAI) -> None:
+    texts = ["The cat sleeps.", "Bonds fell by 3 %."]
+    alone = [client.embeddings.create(model="gpt-4o-mini", input=t).data[0] for t in texts]
 
-    assert caught.value.request_id is not None
-    assert caught.value.response.request.headers["x-stainless-retry-count"] == "0"
+    plain = client.embeddings.create(model="gpt-4o-mini", input=texts, encoding_format="float")
+    coded = client.embeddings.create(model="gpt-4o-mini", input=texts, encoding_format="base64")
+
+    assert plain.model == "gpt-4o-mini"
+    assert plain.usage.prompt_tokens > len(texts)
+    for index, one in enumerate(alone):
+        numbers, text = plain.data[index], coded.data[index]
+        raw = base64.b64decode(text.embedding)  # type: ignore[arg-type] asked for, so undecoded
+        assert (numbers.index, text.index) == (index, index)
+        assert numbers.embedding == pytest.approx(struct.unpack(f"<{len(raw) // 4}f", raw))
+        assert numbers.embedding == pytest.approx(one.embedding, abs=1e-3)
 
 
 def test_conformance_032_an_unknown_model_is_not_found_in_one_request(

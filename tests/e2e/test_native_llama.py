@@ -1,6 +1,7 @@
 """The real engine with the real model, supervised."""
 
 import json
+import math
 import os
 import signal
 import socket
@@ -58,6 +59,45 @@ def test_ready_means_that_the_real_engine_generates_under_the_name_that_clients_
     assert answer["usage"]["completion_tokens"] == 4
 
 
+def test_one_engine_chats_completes_and_embeds_at_once(native: Native, smollm2: Path) -> None:
+    port = native.up(engine(smollm2, parallel=2)).services[0].port
+    assert port is not None
+    question = {"prompt": "Count:", "max_tokens": 400, "ignore_eos": True, "stream": True}
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/completions", json.dumps(question).encode()
+    )
+
+    with urllib.request.urlopen(request, timeout=60) as stream:
+        stream.readline()
+        cat, kitten, bond = vectors(port, "The cat sleeps.", "A kitten naps.", "Bonds fell by 3 %")
+        chat = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
+        assert ask(port, "/v1/chat/completions", chat)["usage"]["completion_tokens"] == 4
+        rest = stream.read()
+
+    assert rest.rstrip().endswith(b"data: [DONE]")
+    assert math.hypot(*cat) == pytest.approx(1, abs=1e-4)
+    assert math.dist(cat, kitten) < math.dist(cat, bond)  # the mean means something
+
+
+def test_inputs_embedded_together_get_the_vectors_that_they_get_alone(
+    native: Native, smollm2: Path
+) -> None:
+    port = native.up(engine(smollm2, parallel=4)).services[0].port
+    assert port is not None
+    texts = ["short", "bonds fell by three percent", "mid length text", "the sea " * 150]
+
+    alone = [vectors(port, text)[0] for text in texts]
+
+    for one, other in zip(vectors(port, *texts), alone, strict=True):
+        assert math.dist(one, other) < 0.05  # rounding gives 0.01, a wrong mean 0.3
+
+
+def vectors(port: int, *texts: str) -> list[list[float]]:
+    data = ask(port, "/v1/embeddings", {"input": texts})["data"]
+    assert [one["index"] for one in data] == list(range(len(texts)))
+    return [one["embedding"] for one in data]
+
+
 def test_a_killed_engine_generates_again(native: Native, smollm2: Path) -> None:
     before = native.up(engine(smollm2)).services[0]
     assert before.pid is not None
@@ -110,7 +150,7 @@ def test_a_missing_model_fails_with_its_path(native: Native) -> None:
 def test_an_engine_that_is_told_to_stop_while_it_loads_ends_at_once(
     smollm2: Path, tmp_path: Path
 ) -> None:
-    flags = [word.replace("{port}", str(free_port())) for word in engine(smollm2).argv]
+    flags = engine(smollm2).command(free_port())
     log = tmp_path / "log"
     with log.open("wb") as output, subprocess.Popen(flags, stderr=output) as process:
         until(lambda: b"loading model" in log.read_bytes(), what="loading")
@@ -121,8 +161,7 @@ def test_an_engine_that_is_told_to_stop_while_it_loads_ends_at_once(
 
 def test_a_taken_port_ends_the_engine_with_an_error(smollm2: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = str(server.getsockname()[1])
-        flags = [word.replace("{port}", port) for word in engine(smollm2).argv]
+        flags = engine(smollm2).command(server.getsockname()[1])
         done = subprocess.run(flags, capture_output=True, text=True, check=False, timeout=30)
 
     assert done.returncode == 1
@@ -147,7 +186,7 @@ HELP = (
 
 
 def test_a_llama_server_on_the_path_that_knows_our_flags_is_taken(tmp_path: Path) -> None:
-    path = program(tmp_path, f"{HELP}; echo --embedding, --embeddings")
+    path = program(tmp_path, f"{HELP}; echo --embeddings --pooling --kv-unified")
 
     engine = find_engine("python", path=str(tmp_path))
 
@@ -158,7 +197,7 @@ def test_a_llama_server_on_the_path_that_knows_our_flags_is_taken(tmp_path: Path
 @pytest.mark.parametrize(
     ("script", "why"),
     [
-        (HELP, "is too old: it does not know --embeddings"),
+        (HELP, "is too old: it does not know --pooling, --embeddings, --kv-unified"),
         (
             "echo libcuda.so: not found >&2; exit 127",
             "fails with exit code 127: libcuda.so: not found",

@@ -21,6 +21,7 @@ from typing import Any
 from frontier.renderers.native import EngineSpec, server_flags
 
 _PROBE_TIMEOUT_S = 10.0
+_POOLING = ("none", "mean", "cls", "last", "rank")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,7 @@ def _problem(program: str, patience_s: float) -> str:
 
 
 def _flags() -> list[str]:
-    everything = EngineSpec(
-        argv=(), model="m", path=Path("p"), threads=1, flash_attention=True, embeddings=True
-    )
+    everything = EngineSpec(argv=(), model="m", path=Path("p"), threads=1, flash_attention=True)
     return [word for word in server_flags(everything) if word.startswith("--")]
 
 
@@ -120,6 +119,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=-1)
     parser.add_argument("--flash-attn", choices=("on", "off", "auto"), default="auto")
     parser.add_argument("--embeddings", action="store_true")
+    # without it the model's own way, which only a model made for embeddings has
+    parser.add_argument("--pooling", choices=_POOLING, default="unspecified")
+    parser.add_argument("--kv-unified", action="store_true")
     parser.add_argument("--metrics", action="store_true")
     return parser
 
@@ -131,8 +133,10 @@ def _params(xllamacpp: Any, options: argparse.Namespace) -> Any:
     params.hostnames, params.port = [options.host], options.port
     params.n_ctx, params.n_parallel = options.ctx_size, options.parallel
     params.cpuparams.n_threads = options.threads
-    params.cache_ram_mib = options.cache_ram
+    params.cache_ram_mib, params.kv_unified = options.cache_ram, options.kv_unified
     params.embedding, params.endpoint_metrics = options.embeddings, options.metrics
+    kind = f"LLAMA_POOLING_TYPE_{options.pooling.upper()}"
+    params.pooling_type = getattr(xllamacpp.llama_pooling_type, kind)
     kind = f"LLAMA_FLASH_ATTN_TYPE_{_FLASH[options.flash_attn]}"
     params.flash_attn_type = getattr(xllamacpp.llama_flash_attn_type, kind)
     # only our gateway talks to it: no pages, and no web page may make a browser talk to it

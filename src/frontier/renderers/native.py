@@ -9,7 +9,8 @@ from frontier.domain.project import Project, Route, Service
 
 ENGINE = "llamacpp"
 GATEWAY = "gateway"
-_EVERYWHERE = ("127.0.0.1", "localhost", "0.0.0.0")  # noqa: S104 compared, not bound
+# what serves 127.0.0.1 as well; the gateway opens "::" for both versions of IP
+_EVERYWHERE = ("127.0.0.1", "localhost", "0.0.0.0", "::")  # noqa: S104 compared, not bound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,6 @@ class EngineSpec:
         threads: Compute threads, 0 means one per usable core.
         cache_mib: Memory of the prompt cache in the host's memory, MiB; 0 turns it off.
         flash_attention: None lets the engine decide.
-        embeddings: Serve embeddings, and nothing else.
         start_timeout_s: Seconds to load the model and give its first token.
     """
 
@@ -39,7 +39,6 @@ class EngineSpec:
     threads: int = 0
     cache_mib: int = 512
     flash_attention: bool | None = None
-    embeddings: bool = False
     start_timeout_s: float = 300.0
 
 
@@ -85,7 +84,7 @@ def _engine(spec: EngineSpec) -> Service:
     return Service(
         name=ENGINE,
         argv=(*spec.argv, *server_flags(spec)),
-        proof_model="" if spec.embeddings else spec.model,
+        proof_model=spec.model,
         start_timeout_s=spec.start_timeout_s,
     )
 
@@ -93,7 +92,8 @@ def _engine(spec: EngineSpec) -> Service:
 def server_flags(spec: EngineSpec) -> tuple[str, ...]:
     """Return the flags that ``llama-server`` and our embedded server both take.
 
-    llama.cpp shares ``--ctx-size`` among its slots; *spec* speaks of one slot.
+    llama.cpp shares ``--ctx-size`` among its slots; *spec* speaks of one slot. A slot may take
+    more while others leave it room.
     """
     flags = {
         "--model": str(spec.path),
@@ -103,11 +103,14 @@ def server_flags(spec: EngineSpec) -> tuple[str, ...]:
         "--ctx-size": str(spec.context * spec.parallel),
         "--parallel": str(spec.parallel),
         "--cache-ram": str(spec.cache_mib),
+        # a model that was made for text knows no way to make one vector of an input
+        "--pooling": "mean",
         **({"--threads": str(spec.threads)} if spec.threads else {}),
         **({} if spec.flash_attention is None else {"--flash-attn": _switch(spec.flash_attention)}),
     }
     valued = (word for flag in flags.items() for word in flag)
-    return (*valued, "--metrics", *(["--embeddings"] if spec.embeddings else []))
+    # with a store per slot, llama.cpp b11549 gives wrong means for inputs of different lengths
+    return (*valued, "--metrics", "--embeddings", "--kv-unified")
 
 
 def _switch(value: bool) -> str:

@@ -29,7 +29,8 @@ def test_a_model_becomes_an_engine_and_a_gateway_that_knows_the_way() -> None:
     assert project.routes == (Route(model="smollm2:135m", service="llamacpp", backend="llamacpp"),)
     assert argv(project, "llamacpp") == (
         "llama-server --model /m/a.gguf --alias smollm2:135m --host 127.0.0.1 --port {port} "
-        "--ctx-size 4096 --parallel 1 --cache-ram 512 --metrics"
+        "--ctx-size 4096 --parallel 1 --cache-ram 512 --pooling mean "
+        "--metrics --embeddings --kv-unified"
     )
     assert argv(project, "gateway") == (
         "/py -m frontier.gateway --listen 127.0.0.1:11434 --listen 127.0.0.1:8081 "
@@ -47,12 +48,11 @@ def test_the_context_is_meant_per_slot() -> None:
 
 
 def test_options_that_are_not_set_are_left_to_the_engine() -> None:
-    engine = replace(ENGINE, threads=8, flash_attention=False, embeddings=True)
+    engine = replace(ENGINE, threads=8, flash_attention=False)
 
     rendered = render("s", engine, GATEWAY)
 
-    assert "--threads 8 --flash-attn off --metrics --embeddings" in argv(rendered, "llamacpp")
-    assert rendered.services[0].proof_model == ""
+    assert "--threads 8 --flash-attn off --metrics" in argv(rendered, "llamacpp")
 
 
 def test_an_engine_can_be_told_to_flash() -> None:
@@ -66,6 +66,7 @@ def test_an_engine_can_be_told_to_flash() -> None:
     [
         ("0.0.0.0", ["0.0.0.0:1", "0.0.0.0:2"]),
         ("localhost", ["localhost:1", "localhost:2"]),
+        ("::", ["[::]:1", "[::]:2"]),
         ("192.168.1.5", ["192.168.1.5:1", "192.168.1.5:2", "127.0.0.1:1"]),
         ("::1", ["[::1]:1", "[::1]:2", "127.0.0.1:1"]),
     ],
