@@ -59,10 +59,12 @@ def test_ready_means_that_the_real_engine_generates_under_the_name_that_clients_
     assert answer["usage"]["completion_tokens"] == 4
 
 
-def test_one_engine_chats_completes_and_embeds_at_once(native: Native, smollm2: Path) -> None:
+def test_one_engine_chats_completes_and_embeds_beside_a_stream(
+    native: Native, smollm2: Path
+) -> None:
     port = native.up(engine(smollm2, parallel=2)).services[0].port
     assert port is not None
-    question = {"prompt": "Count:", "max_tokens": 400, "ignore_eos": True, "stream": True}
+    question = {"prompt": "Count:", "max_tokens": 20, "ignore_eos": True, "stream": True}
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/v1/completions", json.dumps(question).encode()
     )
@@ -84,7 +86,7 @@ def test_inputs_embedded_together_get_the_vectors_that_they_get_alone(
 ) -> None:
     port = native.up(engine(smollm2, parallel=4)).services[0].port
     assert port is not None
-    texts = ["short", "bonds fell by three percent", "mid length text", "the sea " * 150]
+    texts = ["short", "bonds fell by three percent", "mid length text", "the sea " * 60]
 
     alone = [vectors(port, text)[0] for text in texts]
 
