@@ -60,6 +60,7 @@ class FakeRuntime:
         self.failing: set[str] = set()
         self.calls: list[str] = []
         self.phase: Literal["ready", "backoff"] = "ready"
+        self.is_dead = False
 
     def state(self) -> DaemonState | None:
         if self.running is None:
@@ -69,6 +70,9 @@ class FakeRuntime:
             for s in self.running.services
         )
         return DaemonState(pid=1, started_at=0.0, stack=self.running.stack, services=services)
+
+    def has_died(self) -> bool:
+        return self.is_dead
 
     def apply(self, project: Project) -> None:
         self.calls.append(f"apply {project.routes[0].model}")

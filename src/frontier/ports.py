@@ -48,6 +48,10 @@ class Runtime(Protocol):
         """Return what runs now, or None when no daemon lives."""
         ...
 
+    def has_died(self) -> bool:
+        """Tell whether a daemon ended without stopping: killed, or the machine went down."""
+        ...
+
     def apply(self, project: Project) -> None:
         """Save *project* as what should run and start or notify the daemon; does not wait."""
         ...

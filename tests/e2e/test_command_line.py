@@ -105,7 +105,7 @@ def test_unset_tells_what_was_there_and_takes_a_snapshot_only_of_a_change(
 ) -> None:
     frontier.ok("config", "set", "API_KEY", "sesame")
     before = len(frontier.json("rollback", "--list")["snapshots"])
-    was = {"name": "API_KEY", "before": "**********", "after": ""}
+    was = {"name": "API_KEY", "before": "**********", "after": "", "note": ""}
 
     assert frontier.json("config", "unset", "API_KEY", "--dry-run") == {**was, "applied": False}
     assert frontier.json("config", "unset", "API_KEY") == {**was, "applied": True}

@@ -175,9 +175,11 @@ def test_a_killed_daemon_leaves_nothing_and_up_recovers(tmp_path: Path, smollm2:
     os.kill(daemon, signal.SIGKILL)
 
     until(lambda: not any(psutil.pid_exists(s["pid"]) for s in services), what="no orphan")
-    assert cli.json("status")["state"] == "stopped"
+    assert cli.json("status")["state"] == "died"
+    assert "frontier start" in cli.ok("status")
     cli.ok("up")
     cli.ok("down")
+    assert cli.json("status")["state"] == "stopped"
 
 
 def test_down_leaves_no_process_no_port_and_no_lock(tmp_path: Path, smollm2: Path) -> None:

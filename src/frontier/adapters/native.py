@@ -55,6 +55,10 @@ class NativeRuntime:
                 return state
         return DaemonState(pid=pid, started_at=0.0, stack="", services=())
 
+    def has_died(self) -> bool:
+        """Tell whether a daemon ended without stopping: killed, or the machine went down."""
+        return self.state() is None and self._files.state.exists()
+
     def _daemon_pid(self) -> int:
         """Return who holds the lock, 0 in the moment before it has said so."""
         word = self._files.lock.read_text().partition(" ")[0]

@@ -257,6 +257,11 @@ def _(result: lifecycle.Plan) -> str:
 def _(result: lifecycle.Status) -> str:
     if result.state == "stopped":
         return f"{result.workspace}: nothing runs (start it: frontier up)"
+    if result.state == "died":
+        return (
+            f"{result.workspace}: the daemon was killed, and all that ran ended with it\n"
+            "(start it again: frontier start; its last words: frontier logs daemon)"
+        )
     head = f"{result.stack}: {result.state}, {', '.join(result.models)} at {' '.join(result.urls)}"
     rows = [
         (

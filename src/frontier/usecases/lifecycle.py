@@ -60,11 +60,12 @@ class Status:
     """What runs.
 
     Attributes:
-        state: ``running`` when every declared service is ready, ``degraded`` when not.
+        state: ``running`` when every declared service is ready, ``degraded`` when not, ``died``
+            when the daemon was killed and everything with it.
     """
 
     workspace: str
-    state: Literal["running", "degraded", "stopped"]
+    state: Literal["running", "degraded", "stopped", "died"]
     stack: str = ""
     models: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
@@ -156,7 +157,7 @@ def status(
     """
     state = runtime.state()
     if state is None:
-        return Status(workspace=workspace, state="stopped")
+        return Status(workspace=workspace, state="died" if runtime.has_died() else "stopped")
     declared = project.load()
     ready = declared is not None and state.is_ready(declared.digests)
     return Status(

@@ -123,6 +123,12 @@ def test_status_of_nothing_is_stopped(runtime: FakeRuntime) -> None:
     assert status(runtime) == lifecycle.Status(workspace="/ws", state="stopped")
 
 
+def test_status_of_a_killed_daemon_is_died(runtime: FakeRuntime) -> None:
+    runtime.is_dead = True
+
+    assert status(runtime).state == "died"
+
+
 def test_the_running_project_is_known_only_while_something_runs(runtime: FakeRuntime) -> None:
     assert lifecycle.running(runtime, declared(runtime)) is None
 
