@@ -9,7 +9,8 @@ from frontier.gateway.errors import Problem
 
 _LONGEST_MESSAGE = 1024
 _OVERFLOW = re.compile(
-    r"maximum context length|exceeds? the (?:available )?context|context (?:size|length|window)",
+    r"maximum context length|exceeds? the (?:available )?context|context (?:size|length|window)"
+    r"|too large to process",
     re.IGNORECASE,
 )
 _OVERFLOW_SIZE = re.compile(r"(?:maximum context length is|context size \(?)\s*(\d+)")
@@ -34,7 +35,9 @@ def translate(status: int, body: bytes, *, retry_after: bytes | None, path: str)
     answer = _decoded(body)
     message = _message(answer, body) or f"The engine answered with status {status}."
     status = _STATUS.get(status, status)
-    if status == HTTPStatus.BAD_REQUEST and (size := _overflow(answer, message)) is not None:
+    # llama.cpp says 500 of an input that no retry makes shorter
+    may_overflow = status in (HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR)
+    if may_overflow and (size := _overflow(answer, message)) is not None:
         return _too_long(size, message, _PROMPT_FIELDS.get(path, "messages"))
     if status < HTTPStatus.BAD_REQUEST:
         return Problem(502, f"The engine answered with status {status}.", code="upstream_error")

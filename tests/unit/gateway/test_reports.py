@@ -63,6 +63,19 @@ def test_any_error_body_gives_a_message(body: bytes) -> None:
     assert translate(500, body, retry_after=None, path="/v1/embeddings").message
 
 
+@pytest.mark.parametrize(
+    "message",
+    [b"input (600 tokens) is too large to process. increase the physical batch size",
+     b"Context size has been exceeded."],
+)  # fmt: skip
+def test_an_overflow_that_an_engine_calls_its_own_fault_is_not_retried(message: bytes) -> None:
+    body = b'{"error":{"code":500,"message":"%b","type":"server_error"}}' % message
+
+    problem = translate(500, body, retry_after=None, path="/v1/embeddings")
+
+    assert (problem.status, problem.code) == (400, "context_length_exceeded")
+
+
 def test_long_engine_messages_are_cut() -> None:
     assert len(translate(500, b"x" * 9999, retry_after=None, path="").message) == 1024
 
