@@ -155,14 +155,14 @@ def _until_told_to_stop() -> None:
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _noted)
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        os.write(writing, b".")  # the descriptor was not set yet when the signal came
+
     signal.set_wakeup_fd(writing)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, note)
     os.read(reading, 1)
-
-
-def _noted(_number: int, _frame: FrameType | None) -> None:
-    """Do nothing: the wakeup descriptor has told."""
 
 
 if __name__ == "__main__":
