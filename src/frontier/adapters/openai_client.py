@@ -1,7 +1,8 @@
 """The gateway's OpenAI API as Frontier's own commands call it."""
 
+import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -90,31 +91,23 @@ def _piece(event: dict[str, Any]) -> Piece:
     )
 
 
-class _translated:  # noqa: N801 - reads as the context it is
-    """httpx2's errors become ours."""
-
-    def __init__(self, base_url: str) -> None:
-        self._base_url = base_url
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        match error:
-            case httpx2.ConnectError():
-                raise NotRunningError(
-                    f"nothing answers at {self._base_url}", hint="Start it: `frontier up`."
-                ) from error
-            case httpx2.TimeoutException():
-                raise RuntimeFailedError(
-                    f"{self._base_url} gave no answer in time", hint="See `frontier status`."
-                ) from error
-            case httpx2.HTTPError():
-                raise RuntimeFailedError(
-                    f"the answer broke off: {error}", hint="See `frontier logs`."
-                ) from error
-            case _:
-                return
+@contextlib.contextmanager
+def _translated(base_url: str) -> Generator[None]:
+    """Turn httpx2's errors into ours."""
+    try:
+        yield
+    except httpx2.ConnectError as error:
+        raise NotRunningError(
+            f"nothing answers at {base_url}", hint="Start it: `frontier up`."
+        ) from error
+    except httpx2.TimeoutException as error:
+        raise RuntimeFailedError(
+            f"{base_url} gave no answer in time", hint="See `frontier status`."
+        ) from error
+    except httpx2.HTTPError as error:
+        raise RuntimeFailedError(
+            f"the answer broke off: {error}", hint="See `frontier logs`."
+        ) from error
 
 
 def _refused(response: httpx2.Response) -> FrontierError:

@@ -68,12 +68,8 @@ class _Bar:
         self._bar.update(self._id, completed=done, **more)  # type: ignore[attr-defined]
 
 
-class Terminal:
+class Terminal(Plain):
     """For people: a spinner, or a bar with rate and remaining time for bytes."""
-
-    def say(self, text: str) -> None:
-        """Print *text* on a line of its own."""
-        sys.stderr.write(text + "\n")
 
     @contextlib.contextmanager
     def task(

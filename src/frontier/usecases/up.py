@@ -20,6 +20,7 @@ from frontier.ports import (
     ChatClient,
     Clock,
     HeaderReader,
+    MachineProbe,
     ProjectFile,
     Reporter,
     Runtime,
@@ -86,7 +87,7 @@ class Up:
     """
 
     stacks: StackSource
-    machine: Callable[[], Machine]
+    machine: MachineProbe
     plan_model: Callable[[str], PullPlan]
     obtain: Callable[[str], Model]
     memory: Callable[[int], int | None]
