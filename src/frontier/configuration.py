@@ -1,8 +1,9 @@
 """The workspace's variables: loaded, explained, and changed one at a time."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import cast, get_args
 
@@ -11,6 +12,7 @@ from pydantic import SecretStr, ValidationError
 from frontier.adapters import env_file
 from frontier.domain.errors import ConfigError, NotFoundError
 from frontier.domain.setting import Setting
+from frontier.domain.stack import Stack, Value, Variable
 from frontier.settings import Settings
 
 
@@ -25,18 +27,30 @@ class Configuration:
         path: The workspace's ``.env``.
         overrides: Values of the command line, by field name.
         environ: The process environment.
+        variables: Returns the variables of all stacks by name; asked only where a name is no
+            setting.
     """
 
     def __init__(
-        self, path: Path, overrides: Mapping[str, object], environ: Mapping[str, str]
+        self,
+        path: Path,
+        overrides: Mapping[str, object],
+        environ: Mapping[str, str],
+        variables: Callable[[], Mapping[str, Variable]] = dict,
     ) -> None:
         self._path = path
         self._overrides = overrides
-        self._environ = {
+        self._everything = {
             key.upper(): os.fsencode(value).decode(errors="replace")
             for key, value in environ.items()
-            if value and key.lower() in Settings.model_fields
+            if value
         }
+        self._environ = {
+            key: value
+            for key, value in self._everything.items()
+            if key.lower() in Settings.model_fields
+        }
+        self._find_variables = variables
 
     def load(self) -> Settings:
         """Return all settings, validated.
@@ -59,7 +73,35 @@ class Configuration:
                 no_effect=cast("dict[str, str]", info.json_schema_extra)["no_effect"],
             )
             for field, info in Settings.model_fields.items()
+        ) + tuple(
+            Setting(
+                name=name,
+                value=_shown(self._value(variable, entries)),
+                origin=self._origin_of_variable(name, entries),
+                description=variable.help,
+                no_effect="",
+            )
+            for name, variable in self._variables.items()
         )
+
+    def variables_of(self, stack: Stack) -> dict[str, Value]:
+        """Return the values of the variables that *stack* declares, images' settings included.
+
+        Raises:
+            ConfigError: a value is not of the variable's kind, or it has the name of a setting.
+        """
+        if taken := [name for name in stack.variables if name.lower() in Settings.model_fields]:
+            raise ConfigError(f"{stack.origin}: variables: {taken[0]} is a setting already")
+        entries = self._entries()
+        images = {
+            image.setting: Variable(name=image.setting, kind="text", default="", help="")
+            for image in stack.images.values()
+            if image.setting and image.setting.lower() not in Settings.model_fields
+        }
+        return {
+            name: self._value(variable, entries)
+            for name, variable in {**images, **stack.variables}.items()
+        }
 
     def get(self, name: str) -> Setting:
         """Return one variable.
@@ -67,7 +109,7 @@ class Configuration:
         Raises:
             NotFoundError: there is no such setting; the hint offers the nearest names.
         """
-        _require_known(name)
+        self._require_known(name)
         return next(s for s in self.describe() if s.name == name.upper())
 
     def check(self, name: str, value: str) -> str:
@@ -76,7 +118,9 @@ class Configuration:
         Raises:
             ConfigError: it is not what the setting *name* wants.
         """
-        _require_known(name)
+        self._require_known(name)
+        if variable := self._variable(name):
+            return _shown(_parsed(variable, value, variable.name))
         try:
             checked = Settings.model_validate({name.lower(): value})
         except ValidationError as error:
@@ -95,8 +139,12 @@ class Configuration:
 
     def note(self, name: str) -> str:
         """Return why a value of *name* in ``.env`` does nothing, empty when it does."""
-        if name.upper() in self._environ:
+        if name.upper() in self._environ or (
+            self._variable(name) and name.upper() in self._everything
+        ):
             return f"the environment's {name.upper()} wins: unset it there"
+        if self._variable(name):
+            return ""
         extra = cast("dict[str, str]", Settings.model_fields[name.lower()].json_schema_extra)
         return f"no effect: {extra['no_effect']}" if extra["no_effect"] else ""
 
@@ -110,9 +158,10 @@ class Configuration:
         """
         entry = env_file.read(self._path).get(name.upper())
         if entry is None:
-            _require_known(name)
+            self._require_known(name)
             return None
-        return _shown(SecretStr(entry.value)) if _is_secret(name) else entry.value
+        is_secret = _is_secret(name) and not self._variable(name)
+        return _shown(SecretStr(entry.value)) if is_secret else entry.value
 
     def default(self, name: str) -> str:
         """Return the value of *name* where no source sets it.
@@ -120,7 +169,9 @@ class Configuration:
         Raises:
             NotFoundError: there is no such setting.
         """
-        _require_known(name)
+        self._require_known(name)
+        if variable := self._variable(name):
+            return _shown(variable.default)
         return _shown(Settings.model_fields[name.lower()].default)
 
     def unset(self, name: str) -> bool:
@@ -131,9 +182,35 @@ class Configuration:
         """Return the file's assignments; an empty value means that it sets nothing."""
         return {name: entry for name, entry in env_file.read(self._path).items() if entry.value}
 
+    @cached_property
+    def _variables(self) -> dict[str, Variable]:
+        """The stacks' variables by name; a setting of the same name wins."""
+        found = self._find_variables()
+        return {k: v for k, v in found.items() if k.lower() not in Settings.model_fields}
+
+    def _variable(self, name: str) -> Variable | None:
+        if name.lower() in Settings.model_fields:
+            return None
+        return self._variables.get(name.upper())
+
+    def _value(self, variable: Variable, entries: Mapping[str, env_file.Entry]) -> Value:
+        name = variable.name
+        origin = self._origin_of_variable(name, entries)
+        if origin == "environment":
+            return _parsed(variable, self._everything[name], f"environment: {name}")
+        if origin == ".env":
+            entry = entries[name]
+            return _parsed(variable, entry.value, f"{self._path}:{entry.line}: {name}")
+        return variable.default
+
+    def _origin_of_variable(self, name: str, entries: Mapping[str, env_file.Entry]) -> str:
+        if name in self._everything:
+            return "environment"
+        return ".env" if name in entries else "default"
+
     def _load(self, entries: Mapping[str, env_file.Entry]) -> Settings:
         values = {
-            **{name.lower(): entry.value for name, entry in entries.items()},
+            **{n.lower(): e.value for n, e in entries.items() if not self._variable(n)},
             **{name.lower(): value for name, value in self._environ.items()},
             **self._overrides,
         }
@@ -154,28 +231,35 @@ class Configuration:
         source = self._origin(name, entries)
         where = f"{self._path}:{entries[name].line}" if source == ".env" else source
         if name.lower() not in Settings.model_fields:
-            return ConfigError(f"{where}: {name}: no such setting", hint=_nearest(name))
+            return ConfigError(f"{where}: {name}: no such setting", hint=self._nearest(name))
+        meaning = Settings.model_fields[name.lower()].description
+        default = self.default(name) or "empty"
         return ConfigError(
-            f"{where}: {name}: {reason}", hint=f"`.env.example` explains {name} and its default."
+            f"{where}: {name}: {reason}", hint=f"{name}: {meaning} Default: {default}."
         )
 
+    def _require_known(self, name: str) -> None:
+        if name.lower() not in Settings.model_fields and not self._variable(name):
+            raise NotFoundError(f"there is no setting named {name!r}", hint=self._nearest(name))
 
-def _require_known(name: str) -> None:
-    if name.lower() not in Settings.model_fields:
-        raise NotFoundError(f"there is no setting named {name!r}", hint=_nearest(name))
+    def _nearest(self, name: str) -> str:
+        known = [*(field.upper() for field in Settings.model_fields), *self._variables]
+        if near := get_close_matches(name.upper(), known, n=3):
+            return f"Did you mean {' or '.join(near)}?"
+        return "`frontier config show --all` lists them."
+
+
+def _parsed(variable: Variable, text: str, where: str) -> Value:
+    try:
+        return variable.parse(text)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}", hint=variable.help) from error
 
 
 def _is_secret(name: str) -> bool:
     """Tell whether values of *name* are masked: those of unknown variables are, too."""
     info = Settings.model_fields.get(name.lower())
     return info is None or SecretStr in get_args(info.annotation)
-
-
-def _nearest(name: str) -> str:
-    known = [field.upper() for field in Settings.model_fields]
-    if near := get_close_matches(name.upper(), known, n=3):
-        return f"Did you mean {' or '.join(near)}?"
-    return "`frontier config show --all` lists them."
 
 
 def _shown(value: object) -> str:

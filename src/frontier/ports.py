@@ -1,10 +1,12 @@
 """What use-cases ask of the outside, as Protocols."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, Protocol
 
+from frontier.domain.backup import Backup, Manifest, SavedFile, SavedVolume
+from frontier.domain.change import Interrupted
 from frontier.domain.chat import Message, Piece, Sampling
 from frontier.domain.machine import Machine
 from frontier.domain.model import CatalogEntry, GgufHeader, Health, Model
@@ -14,6 +16,7 @@ from frontier.domain.source import Fetched, Remote
 from frontier.domain.stack import Stack
 from frontier.domain.state import DaemonState
 from frontier.domain.supervision import Exit
+from frontier.domain.sweep import Found
 
 
 class Task(Protocol):
@@ -74,6 +77,104 @@ class Runtime(Protocol):
         ...
 
 
+class ContainerRuntime(Runtime, Protocol):
+    """Runs the containers of a project."""
+
+    def require_possible(self, project: Project, giving_up: Collection[int]) -> None:
+        """Raise what keeps *project* from starting; see `Runtimes.require_possible`."""
+        ...
+
+    def missing_images(self, project: Project) -> tuple[str, ...]:
+        """Return the images of *project* that are not on this machine."""
+        ...
+
+    def pull(self, project: Project, reporter: Reporter) -> None:
+        """Bring the missing images of *project* to this machine.
+
+        Raises:
+            RuntimeFailedError: one cannot be had; the hint tells how to load it.
+        """
+        ...
+
+    def start_only(self, project: Project, services: Collection[str], reporter: Reporter) -> None:
+        """Start *services* of *project* beside what runs; does not wait."""
+        ...
+
+    def remove(self, services: Collection[str]) -> None:
+        """Stop and remove *services*."""
+        ...
+
+    def write_live(self, project: Project) -> None:
+        """Replace the files that running services of *project* reload by themselves."""
+        ...
+
+
+class Runtimes(Runtime, Protocol):
+    """Host processes and containers as one, with engines that can be exchanged."""
+
+    def require_possible(self, project: Project, giving_up: Collection[int]) -> None:
+        """Raise what keeps the containers of *project* from starting; changes nothing.
+
+        Args:
+            project: What should run.
+            giving_up: Process ids that may hold its ports: they end before.
+
+        Raises:
+            RefusedError: another workspace has a project of this name, or it does not fit.
+            PortTakenError: somebody else listens where one of them should.
+        """
+        ...
+
+    def start_beside(self, project: Project, services: Collection[str], reporter: Reporter) -> None:
+        """Start *services* of *project* beside what runs, and wait until they are ready.
+
+        Raises:
+            RuntimeFailedError: one did not get ready; all of them are removed again.
+        """
+        ...
+
+    def write_live(self, project: Project) -> None:
+        """Replace the files that running services of *project* reload by themselves."""
+        ...
+
+
+class GatewayControl(Protocol):
+    """The running gateway, as the command line steers it while engines are exchanged."""
+
+    def wait_loaded(self, project: Project) -> None:
+        """Return once the routes of *project* as they were written last are in force.
+
+        Raises:
+            RuntimeFailedError: the gateway does not take them over.
+        """
+        ...
+
+    def drain(self, services: Collection[str], *, timeout_s: float) -> int:
+        """Wait until nothing is under way on *services*; return what is left at the limit."""
+        ...
+
+
+class Journal(Protocol):
+    """Remembers a change of what runs, so that a killed one is told and mended."""
+
+    def during(
+        self, command: str, to: Project | None = None
+    ) -> AbstractContextManager[Callable[[str], None]]:
+        """Note that *command* is bringing up *to* while the block runs; yields how to tell more.
+
+        A FrontierError ends the note; anything else, a Ctrl-C included, leaves it.
+        """
+        ...
+
+    def interrupted(self) -> Interrupted | None:
+        """Return the change whose process is gone, None where there is none."""
+        ...
+
+    def clear(self) -> None:
+        """Forget the change: what runs is what is declared."""
+        ...
+
+
 class Clock(Protocol):
     """Seconds since some moment, never going back."""
 
@@ -92,11 +193,164 @@ class ChatClient(Protocol):
         ...
 
 
+class Readable(Protocol):
+    """Bytes that are read once, from the beginning."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to *size* bytes, all that are left where it is negative."""
+        ...
+
+
+class BackupStore(Protocol):
+    """The folder of backups."""
+
+    def changing(self, command: str) -> AbstractContextManager[None]:
+        """Hold the lock of backups while *command* works."""
+        ...
+
+    def spool(self) -> AbstractContextManager[Path]:
+        """Yield a folder, only ours, for what goes into an archive."""
+        ...
+
+    def require_new(self, name: str) -> Path:
+        """Return where a backup called *name* will lie.
+
+        Raises:
+            RefusedError: there is one of that name.
+        """
+        ...
+
+    def write(
+        self,
+        name: str,
+        manifest: Manifest,
+        source: Callable[[str], Path],
+        on: Callable[[int], None],
+    ) -> Backup:
+        """Write the archive and verify it; *source* returns the file of a member."""
+        ...
+
+    def digest(self, path: Path) -> str:
+        """Return the SHA-256 of a file in the spool."""
+        ...
+
+    def all(self) -> tuple[Backup, ...]:
+        """Return all backups, newest first."""
+        ...
+
+    def find(self, which: str) -> Path:
+        """Return the archive of that name, or at that path."""
+        ...
+
+    def manifest(self, which: str) -> Manifest:
+        """Return what the backup says about itself; nothing else is verified."""
+        ...
+
+    def read(
+        self, which: str, sink: Callable[[str, Readable], None], on: Callable[[int], None]
+    ) -> Manifest:
+        """Send all members through *sink*, each one verified."""
+        ...
+
+    def remove(self, backup: Backup) -> None:
+        """Delete *backup*."""
+        ...
+
+
+class DataStores(Protocol):
+    """What services write all the time: folders of the workspace and volumes of Docker."""
+
+    def names(self, project: str) -> tuple[str, ...]:
+        """Return what there is; *project* is the Compose project, "" without containers."""
+        ...
+
+    def present(self, names: Collection[str]) -> tuple[str, ...]:
+        """Return which of *names* are here.
+
+        Raises:
+            RuntimeFailedError: Docker has to be asked, and does not answer.
+        """
+        ...
+
+    def save(self, name: str, project: str, target: Path, on: Callable[[int], None]) -> None:
+        """Write one to the tar file *target*; who writes to it is paused meanwhile."""
+        ...
+
+    def load(self, name: str, project: str, source: Path, on: Callable[[int], None]) -> None:
+        """Make one hold what the tar file *source* holds, and nothing else."""
+        ...
+
+
+class Staging(Protocol):
+    """Where a workspace's files are gathered for a backup, and prepared for a restore."""
+
+    def copy(self, folder: Path) -> tuple[SavedFile, ...]:
+        """Copy what a backup covers below *folder*."""
+        ...
+
+    def changes(self, manifest: Manifest) -> tuple[str, ...]:
+        """Return the files that a restore would change, add or remove."""
+        ...
+
+    def begin(self, manifest: Manifest, *, volumes: Collection[str]) -> None:
+        """Make room for a restore of the files and of *volumes*.
+
+        Raises:
+            DoesNotFitError: there is none.
+        """
+        ...
+
+    def put(self, name: str, content: Readable) -> None:
+        """Take one member of the archive."""
+        ...
+
+    def abandon(self) -> None:
+        """Drop what was prepared."""
+        ...
+
+    def commit(self, name: str) -> None:
+        """Replace the workspace's files; from here on the new state counts."""
+        ...
+
+    def pending(self) -> tuple[tuple[SavedVolume, str, Path], ...]:
+        """Return the volumes still to be loaded, each with its Compose project and tar file."""
+        ...
+
+    def loaded(self, volume: SavedVolume) -> None:
+        """Forget a volume that is loaded."""
+        ...
+
+
+class ContainerSweep(Protocol):
+    """All that Docker has of a workspace, whatever state its files are in."""
+
+    @property
+    def are_expected(self) -> bool:
+        """Tell, without asking Docker, whether there may be containers."""
+        ...
+
+    def find(self) -> Found:
+        """Return what there is.
+
+        Raises:
+            RuntimeFailedError: Docker does not answer.
+        """
+        ...
+
+    def remove(self, found: Found, reporter: Reporter, *, volumes: bool, images: bool) -> None:
+        """Remove containers and networks, and volumes and images where asked to."""
+        ...
+
+
 class SnapshotStore(Protocol):
     """What was before each change."""
 
     def take(self, before: str, *, keep: str = "") -> Snapshot:
         """Save the present state, before the command *before*; never drop *keep* for it."""
+        ...
+
+    def mark_good(self) -> None:
+        """Remember that the present state has streamed a token."""
         ...
 
     def all(self) -> tuple[Snapshot, ...]:
@@ -108,11 +362,15 @@ class SnapshotStore(Protocol):
         ...
 
     def changes(self, snapshot: Snapshot) -> tuple[str, ...]:
-        """Return the configuration files that *snapshot* would change, add or remove."""
+        """Return the files that *snapshot* would change, add or remove, the project included."""
         ...
 
     def restore(self, snapshot: Snapshot) -> None:
         """Bring the workspace's files to *snapshot*."""
+        ...
+
+    def reset(self, snapshot: Snapshot) -> None:
+        """Bring settings and project to their defaults; the rest is as in *snapshot*."""
         ...
 
 
@@ -316,4 +574,12 @@ class ModelStore(Protocol):
 
     def remove(self, name: str, *, dry_run: bool = False) -> int:
         """Remove *name* and what nothing else uses; return the bytes freed."""
+        ...
+
+
+class ImageDigests(Protocol):
+    """What the container engine knows about images."""
+
+    def digest(self, reference: str) -> str | None:
+        """Return ``sha256:...``, "" for an image built here, None for one that is not here."""
         ...

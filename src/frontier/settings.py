@@ -24,6 +24,9 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 ContextLength = Annotated[int, Field(ge=256)]
 Key = Annotated[SecretStr | None, AfterValidator(_sendable)]
+Memory = Annotated[str, Field(pattern=r"^(\d+(\.\d+)?\s*[kmgKMG][bB]?)?$")]
+Cpus = Annotated[float, Field(ge=0)]
+ProjectName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,50}$")]
 
 
 def _setting(default: Any, description: str, *, no_effect: str = "") -> Any:
@@ -58,8 +61,8 @@ class Settings(BaseSettings):
 
     # The stack
     current_stack: str = _setting("llamacpp", "Stack that `frontier up` starts when none is named.")
-    runtime: Literal["auto", "native"] = _setting(
-        "auto", "What runs services; `auto` decides and says why."
+    runtime: Literal["auto", "native", "docker", "hybrid"] = _setting(
+        "auto", "What runs services; `auto` decides and says why; `hybrid` is for Macs."
     )
     bind_address: str = _setting(
         "127.0.0.1", "Address the gateway listens on; wider than loopback needs API_KEY."
@@ -106,70 +109,42 @@ class Settings(BaseSettings):
     enable_cache: bool = _setting(True, "Keep prompts of finished requests for reuse.")
     # Ollama
     ollama_models_path: str = _setting(
-        "",
-        "Folder of Ollama's own store.",
-        no_effect="read by the ollama stack, which this version does not ship",
+        "", "Folder of Ollama's own store; empty means data/ollama in the workspace."
     )
     ollama_host: str = _setting(
         "127.0.0.1:11434",
         "Address of an Ollama server.",
-        no_effect="read by the ollama stack, which this version does not ship",
+        no_effect="the stack runs its own server; another one is a route in config/models.yaml",
     )
     ollama_keep_alive: str = _setting(
-        "5m",
-        "How long an idle model stays loaded.",
-        no_effect="read by the ollama stack, which this version does not ship",
+        "5m", "How long an idle model stays loaded in Ollama; -1 is forever."
     )
-    ollama_num_parallel: str = _setting(
-        "1",
-        "Requests that Ollama computes at the same time.",
-        no_effect="read by the ollama stack, which this version does not ship",
+    ollama_num_parallel: PositiveInt = _setting(
+        1, "Requests that Ollama computes at the same time, per model."
     )
-    ollama_max_loaded_models: str = _setting(
-        "0",
-        "Models loaded at once; 0 is Ollama's own choice.",
-        no_effect="read by the ollama stack, which this version does not ship",
+    ollama_max_loaded_models: NonNegativeInt = _setting(
+        0, "Models that Ollama keeps loaded; 0 is its own choice."
     )
-    ollama_origins: str = _setting(
-        "",
-        "Browser origins added to Ollama's own.",
-        no_effect="read by the ollama stack, which this version does not ship",
-    )
-    ollama_api_port: str = _setting(
-        "11435",
-        "Port of Ollama's own API.",
-        no_effect="read by the ollama stack, which this version does not ship",
+    ollama_origins: str = _setting("", "Browser origins added to Ollama's own, comma separated.")
+    ollama_api_port: Port = _setting(
+        0, "Loopback port of Ollama's own API; 0 publishes none, the gateway speaks it."
     )
     # mistral.rs
-    mistral_api_port: str = _setting(
-        "1234",
-        "Port of mistral.rs's own API.",
-        no_effect="read by the mistral stack, which this version does not ship",
+    mistral_api_port: Port = _setting(
+        1234, "Loopback port of mistral.rs's own API; 0 publishes none."
     )
     mistral_models_path: str = _setting(
-        "",
-        "Folder of model files for mistral.rs.",
-        no_effect="read by the mistral stack, which this version does not ship",
+        "", "Folder of model files for mistral.rs; empty means the workspace's models."
     )
-    mistral_memory_limit: str = _setting(
-        "",
-        "Memory limit of the mistral.rs container.",
-        no_effect="read by the mistral stack, which this version does not ship",
+    mistral_memory_limit: Memory = _setting(
+        "", "Memory limit of the mistral.rs container; empty means MEMORY_LIMIT."
     )
-    mistral_memory_reservation: str = _setting(
-        "",
-        "Memory reserved for the mistral.rs container.",
-        no_effect="read by the mistral stack, which this version does not ship",
+    mistral_memory_reservation: Memory = _setting(
+        "", "Memory reserved for mistral.rs; empty means MEMORY_RESERVATION."
     )
-    mistral_log_level: str = _setting(
-        "info",
-        "RUST_LOG of mistral.rs.",
-        no_effect="read by the mistral stack, which this version does not ship",
-    )
-    mistral_max_batch_size: str = _setting(
-        "32",
-        "Sequences computed at once (`--max-seqs`).",
-        no_effect="read by the mistral stack, which this version does not ship",
+    mistral_log_level: str = _setting("info", "RUST_LOG of mistral.rs.")
+    mistral_max_batch_size: PositiveInt = _setting(
+        32, "Sequences that mistral.rs computes at once (`--max-seqs`)."
     )
     mistral_model_type: str = _setting(
         "",
@@ -177,9 +152,7 @@ class Settings(BaseSettings):
         no_effect="mistral.rs detects the architecture by itself since 0.8",
     )
     mistral_model_id: str = _setting(
-        "",
-        "Hub repository or folder of the model.",
-        no_effect="read by the mistral stack, which this version does not ship",
+        "", "Hub repository that mistral.rs serves instead of DEFAULT_MODEL."
     )
     mistral_model_revision: str = _setting(
         "",
@@ -187,122 +160,87 @@ class Settings(BaseSettings):
         no_effect="`mistralrs serve` has no revision option; `frontier models pull` has",
     )
     mistral_tokenizer_json: str = _setting(
-        "",
-        "Path of a tokenizer file.",
-        no_effect="read by the mistral stack, which this version does not ship",
+        "", "Path of a tokenizer file for mistral.rs (`--tokenizer-json`)."
     )
     mistral_quantization: str = _setting(
         "",
-        "Quantisation (`--quant`).",
-        no_effect="read by the mistral stack, which this version does not ship",
+        "In-situ quantisation of mistral.rs (`--isq`), for instance 4; empty loads it as it is.",
     )
-    mistral_device: str = _setting(
-        "",
-        "`cpu` forces the processor (`--cpu`).",
-        no_effect="read by the mistral stack, which this version does not ship",
+    mistral_device: Literal["", "cpu"] = _setting(
+        "", "`cpu` keeps mistral.rs on the processor (`--cpu`)."
     )
-    enable_metal: str = _setting(
-        "",
-        "Build mistral.rs with Metal.",
-        no_effect="read by the mistral stack, which this version does not ship",
+    enable_metal: bool | None = _setting(
+        None, "Build mistral.rs with Metal; unset decides by the chip."
     )
-    enable_cuda: str = _setting(
-        "",
-        "Build mistral.rs with CUDA.",
-        no_effect="read by the mistral stack, which this version does not ship",
+    enable_cuda: bool | None = _setting(
+        None, "Build mistral.rs with CUDA; unset decides by the driver and toolkit."
     )
     # Containers
-    memory_limit: str = _setting(
-        "",
-        "Memory limit of an engine container.",
-        no_effect="read by the Docker runtime, which this version does not ship",
+    project_name: ProjectName = _setting(
+        "frontier", "Compose project; another name lets two workspaces run side by side."
     )
-    memory_reservation: str = _setting(
-        "",
-        "Memory reserved for an engine container.",
-        no_effect="read by the Docker runtime, which this version does not ship",
+    accelerator: Literal["auto", "cpu", "cuda", "rocm", "metal"] = _setting(
+        "auto", "Where engines compute; asking for a GPU that is not used fails `frontier start`."
     )
-    cpu_limit: str = _setting(
-        "",
-        "CPU limit of an engine container.",
-        no_effect="read by the Docker runtime, which this version does not ship",
+    pull_policy: Literal["missing", "never"] = _setting(
+        "missing", "`never` refuses to start when an image is not on this machine."
     )
-    cpu_reservation: str = _setting(
-        "",
-        "CPUs reserved for an engine container.",
-        no_effect="read by the Docker runtime, which this version does not ship",
+    memory_limit: Memory = _setting(
+        "", "Memory limit of an engine container, for instance 8g; empty means none."
     )
+    memory_reservation: Memory = _setting(
+        "", "Memory reserved for an engine container, for instance 4g."
+    )
+    cpu_limit: Cpus = _setting(0, "CPUs an engine container may use; 0 means all.")
+    cpu_reservation: Cpus = _setting(0, "CPUs reserved for an engine container.")
+    # Images
+    gateway_base_image: str = _setting(
+        "python:3.13-slim-trixie", "Image with Python 3.13 that the gateway's image is built on."
+    )
+    ollama_image: str = _setting("", "Image of Ollama; empty means the stack's own choice.")
+    mistral_image: str = _setting("", "Image of mistral.rs; empty means the stack's own choice.")
+    vllm_image: str = _setting("", "Image of vLLM; empty means the stack's own choice.")
+    llamacpp_image: str = _setting("", "Image of llama.cpp; empty means the stack's own choice.")
+    prometheus_image: str = _setting("", "Image of Prometheus; empty means the stack's own choice.")
+    grafana_image: str = _setting("", "Image of Grafana; empty means the stack's own choice.")
+    node_exporter_image: str = _setting(
+        "", "Image of the node exporter; empty means the stack's own choice."
+    )
+    nginx_image: str = _setting("", "Image of nginx; empty means the stack's own choice.")
     # Monitoring
-    grafana_admin_user: str = _setting(
-        "admin",
-        "Grafana's administrator.",
-        no_effect="read by the monitoring stack, which this version does not ship",
+    enable_monitoring: bool = _setting(
+        True, "Run Prometheus and Grafana beside containers; they need Docker."
     )
-    grafana_admin_password: SecretStr | None = _setting(
+    grafana_admin_user: str = _setting("admin", "Grafana's administrator.")
+    grafana_admin_password: Key = _setting(
         None,
-        "Grafana's password; unset means generated.",
-        no_effect="read by the monitoring stack, which this version does not ship",
+        "Grafana's password; unset means generated (`frontier config show` does not print it).",
     )
-    grafana_port: str = _setting(
-        "3000",
-        "Port of Grafana.",
-        no_effect="read by the monitoring stack, which this version does not ship",
-    )
-    prometheus_port: str = _setting(
-        "9090",
-        "Port of Prometheus.",
-        no_effect="read by the monitoring stack, which this version does not ship",
-    )
-    prometheus_retention: str = _setting(
-        "15d",
-        "How long Prometheus keeps samples.",
-        no_effect="read by the monitoring stack, which this version does not ship",
-    )
-    prometheus_scrape_interval: str = _setting(
-        "15s",
-        "How often Prometheus scrapes.",
-        no_effect="read by the monitoring stack, which this version does not ship",
-    )
-    enable_gpu_monitoring: str = _setting(
-        "false",
-        "Add the GPU exporter.",
-        no_effect="read by the monitoring stack, which this version does not ship",
+    grafana_port: Port = _setting(3000, "Port of Grafana; 0 leaves Grafana out.")
+    prometheus_port: Port = _setting(9090, "Port of Prometheus.")
+    prometheus_retention: str = _setting("15d", "How long Prometheus keeps samples.")
+    prometheus_scrape_interval: str = _setting("15s", "How often Prometheus scrapes.")
+    enable_gpu_monitoring: bool | None = _setting(
+        None, "Run NVIDIA's exporter; unset decides by the hardware."
     )
     # nginx
-    nginx_http_port: str = _setting(
-        "8080",
-        "Port of nginx, HTTP.",
-        no_effect="read by the nginx stack, which this version does not ship",
+    enable_nginx: bool = _setting(False, "Put nginx in front of the gateway.")
+    nginx_http_port: Port = _setting(
+        8080, "Port of nginx, HTTP; with ENABLE_SSL it only redirects."
     )
-    nginx_https_port: str = _setting(
-        "8443",
-        "Port of nginx, HTTPS.",
-        no_effect="read by the nginx stack, which this version does not ship",
-    )
-    enable_ssl: str = _setting(
-        "false",
-        "Terminate TLS in nginx.",
-        no_effect="read by the nginx stack, which this version does not ship",
-    )
+    nginx_https_port: Port = _setting(8443, "Port of nginx, HTTPS.")
+    enable_ssl: bool = _setting(False, "Terminate TLS in nginx, which ENABLE_SSL adds too.")
     ssl_cert_path: str = _setting(
-        "",
-        "Certificate, PEM.",
-        no_effect="read by the nginx stack, which this version does not ship",
+        "", "Certificate chain, PEM; empty means a self-signed one is made."
     )
-    ssl_key_path: str = _setting(
-        "",
-        "Private key, PEM.",
-        no_effect="read by the nginx stack, which this version does not ship",
-    )
+    ssl_key_path: str = _setting("", "Private key, PEM; empty means one is made.")
     ssl_dhparam_path: str = _setting(
         "",
         "Kept from the published specification.",
         no_effect="TLS 1.3 and ECDHE need no Diffie-Hellman parameters",
     )
-    proxy_log_level: str = _setting(
-        "warn",
-        "nginx's log level.",
-        no_effect="read by the nginx stack, which this version does not ship",
+    proxy_log_level: Literal["debug", "info", "notice", "warn", "error", "crit"] = _setting(
+        "warn", "nginx's error log level."
     )
     # Gateway policies
     auth_provider: str = _setting(
@@ -344,20 +282,14 @@ class Settings(BaseSettings):
     backup_enabled: str = _setting(
         "false",
         "Make backups on a schedule.",
-        no_effect="read by `frontier backup`, which this version does not ship",
+        no_effect="let cron or systemd run `frontier backup create`; see the how-to on backups",
     )
     backup_schedule: str = _setting(
         "0 3 * * *",
         "When, as a cron expression.",
-        no_effect="read by `frontier backup`, which this version does not ship",
+        no_effect="let cron or systemd run `frontier backup create`; see the how-to on backups",
     )
-    backup_retention_days: str = _setting(
-        "30",
-        "Days that a backup is kept.",
-        no_effect="read by `frontier backup`, which this version does not ship",
+    backup_retention_days: NonNegativeInt = _setting(
+        30, "Days that `frontier backup prune` keeps a backup; 0 keeps all."
     )
-    backup_path: str = _setting(
-        "",
-        "Folder for backups; empty means backups/ in the workspace.",
-        no_effect="read by `frontier backup`, which this version does not ship",
-    )
+    backup_path: str = _setting("", "Folder for backups; empty means backups/ in the workspace.")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import IO
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -131,6 +132,33 @@ def test_a_missing_or_empty_key_file_stops_the_start(tmp_path: Path, content: by
 
 
 # Routes that change
+
+
+def test_a_stop_while_it_starts_is_not_missed(tmp_path: Path) -> None:
+    """The kernel keeps a signal without a handler from the first process of a container."""
+    routes = tmp_path / "r.yaml"
+    os.mkfifo(routes)  # reading it takes until somebody writes
+    process = subprocess.Popen(
+        [sys.executable, "-m", "frontier.gateway", "--config", routes], stdout=subprocess.PIPE
+    )
+    writer = None
+    try:
+        writer = until(lambda: opened(routes), what="a reader")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.communicate()
+        if writer is not None:
+            writer.close()
+
+
+def opened(fifo: Path) -> IO[bytes] | None:
+    """Return *fifo* opened for writing, None as long as nobody reads it."""
+    try:
+        return os.fdopen(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK), "wb")
+    except OSError:
+        return None
 
 
 def test_a_changed_file_is_used_and_a_wrong_one_is_kept_out(

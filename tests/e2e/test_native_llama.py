@@ -196,6 +196,24 @@ def test_a_llama_server_on_the_path_that_knows_our_flags_is_taken(tmp_path: Path
     assert engine.reason == f"llama.cpp at {path}"
 
 
+def test_a_llama_server_whose_default_log_hides_the_devices_is_told_to_log_more(
+    tmp_path: Path,
+) -> None:
+    levels = "echo ' - 3: info'; echo ' - 4: trace (more info)'"
+    path = program(tmp_path, f"{HELP}; echo --embeddings --pooling --kv-unified; {levels}")
+
+    engine = find_engine("python", path=str(tmp_path))
+
+    assert engine.argv == (path, "--verbosity", "4")
+    assert engine.name == f"llama.cpp at {path}"
+
+
+def test_our_own_engine_lists_the_gpus_of_this_machine() -> None:
+    done = subprocess.run((*MODULE, "--list-devices"), capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[0] == "Available devices:"
+
+
 @pytest.mark.parametrize(
     ("script", "why"),
     [

@@ -1,5 +1,6 @@
 """What `up` meets in a workspace that somebody or something has damaged."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,13 +91,14 @@ def test_a_wrong_models_yaml_stops_up_with_file_line_and_field(frontier: Frontie
     assert frontier.json("status")["state"] == "stopped"
 
 
-def test_a_damaged_project_file_is_rendered_anew(frontier: Frontier) -> None:
-    project = frontier.workspace / ".frontier" / "project" / "native.json"
+@pytest.mark.parametrize("command", ["up", "start"])
+def test_a_damaged_project_file_is_rendered_anew(frontier: Frontier, command: str) -> None:
+    project = frontier.workspace / ".frontier" / "declared" / "project.json"
     project.parent.mkdir(parents=True)
     project.write_text('{"name": "x"')
 
-    assert "not a project of this version" in frontier.fails(1, "start")
-    frontier.ok("up")
+    frontier.ok(command)
+
     assert frontier.json("status")["state"] == "running"
 
 
@@ -106,3 +108,43 @@ def test_a_restore_that_was_killed_is_finished_before_anything_else(frontier: Fr
     (frontier.workspace / ".frontier" / "restoring").write_text(newest)
 
     assert frontier.ok("config", "get", "GRAFANA_PORT") == "3000\n"
+
+
+def interrupt(cli: Frontier, command: str) -> None:
+    """Leave the note of *command*, whose process was killed."""
+    note = {"command": command, "pid": 2**22 + 1, "started": 1.0, "from": "", "to": ""}
+    (cli.workspace / ".frontier" / "changing").write_text(json.dumps(note))
+
+
+@pytest.mark.parametrize("command", ["up", "start", "restart", "rollback", "stop", "down"])
+def test_a_killed_command_is_told_until_one_that_puts_all_in_order(
+    frontier: Frontier, command: str
+) -> None:
+    frontier.ok("up")
+    frontier.ok("config", "set", "GRAFANA_PORT", "3001")
+    interrupt(frontier, "up")
+    said = "`frontier up` was interrupted; declared is llamacpp"
+    for reading in (("status",), ("stack", "current"), ("logs", "gateway")):
+        assert said in frontier.run(*reading).stderr
+
+    done = frontier.run(command)
+
+    assert done.returncode == 0, done.stderr
+    assert said in done.stderr
+    assert "interrupted" not in frontier.run("status").stderr
+    is_up = command not in ("stop", "down")
+    assert frontier.json("status")["state"] == ("running" if is_up else "stopped")
+
+
+def test_a_rollback_proves_what_it_goes_back_to_even_from_a_wrong_setting(
+    frontier: Frontier,
+) -> None:
+    frontier.ok("up")
+    (frontier.workspace / ".env").write_text("CACHE_SIZE=much\n")
+    assert "CACHE_SIZE" in frontier.fails(1, "up")
+
+    result = frontier.json("rollback")
+
+    assert result["answer"]["completion_tokens"] > 0
+    assert not (frontier.workspace / ".env").exists()
+    assert frontier.json("status")["state"] == "running"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 import frontier
 from frontier_cli import Frontier
@@ -103,6 +104,26 @@ def test_the_installed_command_comes_from_the_wheel(installed: Installed) -> Non
     ).stdout
 
     assert where.startswith(str(installed.workspace.parent))
+
+
+def test_the_installed_command_lists_every_stack(installed: Installed) -> None:
+    listed = {stack["name"] for stack in installed.json("stack", "list")["stacks"]}
+
+    assert listed == {p.parent.name for p in (ROOT / "stacks").glob("*/stack.yaml")}
+
+
+def test_the_installed_command_renders_every_stack_as_the_checkout_does(
+    installed: Installed,
+) -> None:
+    checkout = Frontier(installed.workspace, env=installed.env)
+    for stack in installed.json("stack", "list")["stacks"]:
+        render = ("stack", "render", stack["name"], "--accelerator", "cpu")
+
+        text = installed.ok(*render)
+
+        services = yaml.safe_load(text)["services"]
+        assert {"gateway", "grafana", "prometheus", stack["engine"]} <= services.keys()
+        assert text == checkout.ok(*render)
 
 
 def test_up_streams_a_token_and_down_leaves_nothing(installed: Installed) -> None:

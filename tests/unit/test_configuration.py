@@ -4,6 +4,7 @@ import pytest
 
 from frontier.configuration import Configuration
 from frontier.domain.errors import ConfigError, NotFoundError
+from frontier.domain.stack import Image, Stack, Variable
 
 
 def configuration(
@@ -76,7 +77,9 @@ def test_a_wrong_value_elsewhere_does_not_stop_a_repair(tmp_path: Path) -> None:
 
 
 def test_a_runtime_of_the_environment_that_is_not_ours_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^environment: RUNTIME: .*'auto' or 'native'"):
+    with pytest.raises(
+        ConfigError, match=r"^environment: RUNTIME: .*'auto', 'native', 'docker' or 'hybrid'"
+    ):
         configuration(tmp_path, environ={"RUNTIME": "nodejs"}).load()
 
 
@@ -156,3 +159,77 @@ def test_values_are_shown_as_they_are_written(tmp_path: Path) -> None:
 
     assert config.get("ENABLE_CACHE").value == "true"
     assert config.get("DEFAULT_TOP_K").value == ""
+
+
+VARIABLES = {
+    "MINE_COUNT": Variable(name="MINE_COUNT", kind="integer", default=2, help="How many."),
+    "API_PORT": Variable(name="API_PORT", kind="text", default="x", help="Taken."),
+}
+
+
+def with_variables(tmp_path: Path, text: str = "", **environ: str) -> Configuration:
+    (tmp_path / ".env").write_text(text)
+    return Configuration(tmp_path / ".env", {}, environ, lambda: VARIABLES)
+
+
+def stack(**variables: Variable) -> Stack:
+    return Stack(
+        name="mine", title="Mine", engine="mine", variables=variables, origin="stacks/mine"
+    )
+
+
+def test_a_variable_of_a_stack_is_a_setting_like_others(tmp_path: Path) -> None:
+    config = with_variables(tmp_path, "MINE_COUNT=3\n")
+
+    assert config.load().api_port == 11434
+    assert (config.get("mine_count").value, config.get("MINE_COUNT").origin) == ("3", ".env")
+    assert config.written("MINE_COUNT") == "3"
+    assert config.default("MINE_COUNT") == "2"
+    assert config.note("MINE_COUNT") == ""
+    assert "MINE_COUNT" in [setting.name for setting in config.describe()]
+    config.set("MINE_COUNT", "4")
+    assert (tmp_path / ".env").read_text() == "MINE_COUNT=4\n"
+
+
+def test_a_variable_of_a_stack_is_read_from_environment_file_or_default(tmp_path: Path) -> None:
+    mine = stack(MINE_COUNT=VARIABLES["MINE_COUNT"])
+
+    assert with_variables(tmp_path).variables_of(mine) == {"MINE_COUNT": 2}
+    assert with_variables(tmp_path, "MINE_COUNT=3").variables_of(mine) == {"MINE_COUNT": 3}
+    both = with_variables(tmp_path, "MINE_COUNT=3", MINE_COUNT="4")
+    assert both.variables_of(mine) == {"MINE_COUNT": 4}
+    assert both.get("MINE_COUNT").origin == "environment"
+    assert "unset it there" in both.note("MINE_COUNT")
+
+
+def test_a_wrong_value_of_a_variable_names_where_it_stands(tmp_path: Path) -> None:
+    mine = stack(MINE_COUNT=VARIABLES["MINE_COUNT"])
+
+    with pytest.raises(ConfigError, match=r"\.env:2: MINE_COUNT: 'x' is not a whole number"):
+        with_variables(tmp_path, "\nMINE_COUNT=x\n").variables_of(mine)
+    with pytest.raises(ConfigError, match="environment: MINE_COUNT: 'x' is not"):
+        with_variables(tmp_path, MINE_COUNT="x").variables_of(mine)
+    with pytest.raises(ConfigError, match="MINE_COUNT: 'x' is not"):
+        with_variables(tmp_path).check("MINE_COUNT", "x")
+
+
+def test_a_variable_cannot_take_the_name_of_a_setting(tmp_path: Path) -> None:
+    config = with_variables(tmp_path, "API_PORT=1\n")
+
+    assert config.get("API_PORT").value == "1"
+    with pytest.raises(ConfigError, match="stacks/mine: variables: API_PORT is a setting already"):
+        config.variables_of(stack(API_PORT=VARIABLES["API_PORT"]))
+
+
+def test_the_setting_of_a_stacks_image_is_a_variable(tmp_path: Path) -> None:
+    images = {"mine": Image(references={"cpu": "mine:1"}, setting="MINE_IMAGE")}
+    mine = Stack(name="mine", title="Mine", engine="mine", images=images)
+
+    assert with_variables(tmp_path, MINE_IMAGE="m:2").variables_of(mine) == {"MINE_IMAGE": "m:2"}
+
+
+def test_a_misspelled_variable_gets_the_nearest_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        with_variables(tmp_path, "MINE_COUNTS=1\n").load()
+
+    assert caught.value.hint == "Did you mean MINE_COUNT?"

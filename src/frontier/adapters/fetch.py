@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -12,8 +13,14 @@ from typing import TypeVar
 import httpx2
 
 from frontier.adapters.blobs import sha256
-from frontier.adapters.fetch_client import TransientError, require_success, transport_errors
+from frontier.adapters.fetch_client import (
+    TransientError,
+    open_client,
+    require_success,
+    transport_errors,
+)
 from frontier.adapters.files import storage_errors, write_atomic
+from frontier.adapters.package_index_config import IndexConfig
 from frontier.domain.errors import CorruptBlobError, DownloadError
 from frontier.domain.source import Remote, public_url
 
@@ -111,6 +118,22 @@ class Fetcher:
                     raise failure.cause from failure
                 pause_s = failure.pause_s or _FIRST_PAUSE_S * 2 ** (failures - 1)
                 self._sleep(min(pause_s, _LONGEST_PAUSE_S))
+
+
+def open_fetcher(
+    config: IndexConfig,
+    environ: Mapping[str, str],
+    *,
+    home: Path,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Fetcher:
+    """Return a fetcher with the certificates, credentials and trusted hosts of the environment."""
+    client = open_client(
+        ca_file=config.ca_file,
+        netrc_file=Path(environ.get("NETRC") or home / ".netrc"),
+        trusted_hosts=config.trusted_hosts,
+    )
+    return Fetcher(client, sleep=sleep)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,15 +81,16 @@ def locked(path: Path, *, doing: str, wait_s: float = 0.0) -> Generator[None]:
 
     Raises:
         BusyError: another process still held it after *wait_s*.
-        StorageError: the lock file cannot be created.
+        StorageError: the lock file cannot be written.
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         _acquire(handle, path, wait_s)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()} {doing}\n".encode(), 0)
+        with storage_errors(path):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()} {doing}\n".encode(), 0)
         yield
     finally:
         os.close(handle)

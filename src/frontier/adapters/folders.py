@@ -1,14 +1,16 @@
 """Stacks and templates as folders: the user's own first, then those that Frontier ships."""
 
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Final
 
 from frontier.domain.errors import ConfigError, StackNotFoundError
-from frontier.domain.stack import Stack
+from frontier.domain.stack import Fragment, Stack, Variable
 
 _HERE = Path(__file__).resolve()
-_SCHEMA = 1
-_KEYS = {"schema", "title", "engine", "provides", "runtimes"}
+_COMMON: Final = "common"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 def packaged(kind: str) -> Path:
@@ -23,7 +25,7 @@ def templates(kind: str) -> dict[str, str]:
 
 
 class StackFolders:
-    """All stacks that can be named.
+    """All stacks that can be named, and the fragments that they share.
 
     Args:
         own: The workspace's ``stacks/``; a name found there wins.
@@ -34,69 +36,86 @@ class StackFolders:
 
     def names(self) -> tuple[str, ...]:
         """Return every name once, sorted."""
-        return tuple(
-            sorted({p.parent.name for place in self._places for p in place.glob("*/stack.yaml")})
-        )
+        found = {path.parent.name for place in self._places for path in place.glob("*/stack.yaml")}
+        return tuple(sorted(name for name in found if _NAME.fullmatch(name) and name != _COMMON))
 
     def load(self, name: str) -> Stack:
         """Return the stack *name*.
 
         Raises:
             StackNotFoundError: no folder has that name.
-            ConfigError: its stack.yaml is wrong; the message names the file and line or key.
+            ConfigError: a file of it is wrong; the message names the file and line.
         """
-        for place in self._places:
-            path = place / name / "stack.yaml"
-            if name in self.names() and path.is_file():
-                return _parse(name, path)
+        from frontier.adapters.stack_file import read_stack
+        from frontier.adapters.yaml_lines import YamlFile
+
+        if name in self.names():
+            for place in self._places:
+                folder = place / name
+                if (path := folder / "stack.yaml").is_file():
+                    hint = f"Correct it, then look at it: frontier stack show {name}"
+                    return read_stack(YamlFile(path, hint=hint), name, _texts(folder))
         raise StackNotFoundError(
             f"there is no stack named {name!r}", hint=f"Known: {', '.join(self.names())}."
         )
 
+    def is_own(self, name: str) -> bool:
+        """Tell whether *name* comes from the workspace."""
+        return (self._places[0] / name / "stack.yaml").is_file()
 
-def _parse(name: str, path: Path) -> Stack:
-    raw = _loaded(path)
-    fields = cast("dict[str, Any]", raw) if isinstance(raw, dict) else {}
-    if fields.get("schema") != _SCHEMA:
-        raise ConfigError(f"{path}: wants `schema: {_SCHEMA}` at the top")
-    if unknown := [key for key in fields if key not in _KEYS]:
-        raise ConfigError(f"{path}: unknown key {unknown[0]!r}", hint=f"Known: {sorted(_KEYS)}.")
-    return Stack(
-        name=name,
-        title=_word(path, "title", fields.get("title", name)),
-        engine=_word(path, "engine", fields.get("engine")),
-        provides=_words(path, "provides", fields.get("provides", [])),
-        runtimes=_words(path, "runtimes", fields.get("runtimes", ["native"])),
-    )
+    def fragments(self) -> dict[str, Fragment]:
+        """Return what ``stacks/common`` holds, by name.
+
+        Raises:
+            ConfigError: a file of one is wrong; the message names the file and line.
+        """
+        from frontier.adapters.stack_file import read_fragment
+        from frontier.adapters.yaml_lines import YamlFile
+
+        found = {
+            path.parent.name: path
+            for place in reversed(self._places)
+            for path in sorted((place / _COMMON).glob("*/fragment.yaml"))
+        }
+        return {
+            name: read_fragment(YamlFile(path), name, _texts(path.parent))
+            for name, path in found.items()
+        }
+
+    def variables(self) -> Mapping[str, Variable]:
+        """Return the variables of all stacks by name, those that replace an image included.
+
+        Raises:
+            ConfigError: a stack.yaml is wrong.
+        """
+        stacks = [self.load(name) for name in self.names()]
+        images = {
+            image.setting: Variable(
+                name=image.setting,
+                kind="text",
+                default="",
+                help=f"Image of {service}; empty means the stack's own choice.",
+            )
+            for stack in stacks
+            for service, image in stack.images.items()
+            if image.setting
+        }
+        return {**images, **{k: v for stack in stacks for k, v in stack.variables.items()}}
 
 
-def _loaded(path: Path) -> object:
-    import yaml
+def _texts(folder: Path) -> dict[str, str]:
+    """Return what is rendered or copied: ``compose.yaml.j2`` and all below ``config/``."""
+    return {str(path.relative_to(folder)): _text(path) for path in _files(folder)}
 
+
+def _files(folder: Path) -> Iterator[Path]:
+    if (compose := folder / "compose.yaml.j2").is_file():
+        yield compose
+    yield from (path for path in sorted((folder / "config").rglob("*")) if path.is_file())
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text()
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-    try:
-        return yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = mark.line + 1 if mark else 1
-        raise ConfigError(f"{path}:{line}: {error.problem}") from error
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise ConfigError(f"{path}:{line}: character {error.character:#x} in it") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-13-01
-        raise ConfigError(f"{path}: {error}") from error
-
-
-def _word(path: Path, key: str, value: object) -> str:
-    if isinstance(value, str) and value:
-        return value
-    raise ConfigError(f"{path}: {key}: wants text, not {value!r}")
-
-
-def _words(path: Path, key: str, value: object) -> tuple[str, ...]:
-    if isinstance(value, list):
-        return tuple(_word(path, key, item) for item in cast("list[object]", value))
-    raise ConfigError(f"{path}: {key}: wants a list such as [native], not {value!r}")
+        raise ConfigError(f"{path}: cannot be read as text: {error}") from error

@@ -24,6 +24,7 @@ _LONGEST_STRING = 16 << 20
 _MOST_ELEMENTS = 4 << 20
 _KEPT_ELEMENTS = 4096
 _DEEPEST = 2
+_BLOCK_BYTES = 1 << 18
 
 _SCALARS = dict(enumerate("BbHhIif?", 0)) | {10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
@@ -96,6 +97,22 @@ class _Reader:
         self._spend(length)
         self.file.seek(length, 1)
 
+    def skip_strings(self, count: int) -> None:
+        """Skip *count* strings, block by block: a vocabulary is 100 000 strings of a few bytes."""
+        length = struct.Struct("<Q")
+        begin, block, at = self.file.tell(), b"", 0
+        for _ in range(count):
+            if at + length.size > len(block):
+                self._spend(at)
+                begin += at
+                self.file.seek(begin)
+                block, at = self.file.read(_BLOCK_BYTES), 0
+                if len(block) < length.size:
+                    raise self.broken("it ends within its header")
+            at += length.size + length.unpack_from(block, at)[0]
+        self._spend(at)
+        self.file.seek(begin + at)
+
     def number(self, code: str) -> int:
         """Return one little-endian integer."""
         return int(struct.unpack("<" + code, self.take(struct.calcsize("<" + code)))[0])
@@ -157,8 +174,7 @@ def _array(reader: _Reader, depth: int) -> Elements:
     if depth > _DEEPEST:
         raise reader.broken("its arrays are nested too deep")
     if kind == _STRING:
-        for _ in range(length):
-            reader.skip(reader.number("Q"))
+        reader.skip_strings(length)
         return Elements(length)
     if kind == _ARRAY:
         for _ in range(length):

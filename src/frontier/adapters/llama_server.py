@@ -23,18 +23,28 @@ from frontier.renderers.native import EngineSpec, server_flags
 _PROBE_TIMEOUT_S = 10.0
 _POOLING = ("none", "mean", "cls", "last", "rank")
 
+# Above the default of 3, where since b9151 (May 2026) the engine tells on which device it put
+# how many layers; prompts stand in the log from 5 on.
+_TELLS_DEVICES = 4
+_KNOWS_LEVELS = "4: trace"  # in the help; before that, 4 was what 5 is now
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:
     """A llama.cpp server.
 
     Attributes:
-        argv: The program, without flags.
+        argv: The program, without the flags that one model needs.
         reason: Which one it is and why, for people.
     """
 
     argv: tuple[str, ...]
     reason: str
+
+    @property
+    def name(self) -> str:
+        """Return which one it is, without the reason."""
+        return self.reason.partition(" (")[0].partition(",")[0]
 
 
 def find_engine(
@@ -51,13 +61,15 @@ def find_engine(
     found = shutil.which("llama-server", path=path)
     if found is None:
         return Engine(ours, "the embedded llama.cpp (no llama-server on PATH)")
-    if problem := _problem(found, patience_s):
+    said, problem = _help(found, patience_s)
+    if problem := problem or _too_old(said):
         return Engine(ours, f"the embedded llama.cpp, because {found} {problem}")
-    return Engine((found,), f"llama.cpp at {found}")
+    verbosity = ("--verbosity", str(_TELLS_DEVICES)) if _KNOWS_LEVELS in said else ()
+    return Engine((found, *verbosity), f"llama.cpp at {found}")
 
 
-def _problem(program: str, patience_s: float) -> str:
-    """Return why *program* cannot serve us, "" if it can: it must know every flag we use."""
+def _help(program: str, patience_s: float) -> tuple[str, str]:
+    """Return what *program* says about its flags, and why it does not."""
     try:
         done = subprocess.run(  # noqa: S603 a program of that name, asked for its help
             (program, "--help"),
@@ -68,13 +80,18 @@ def _problem(program: str, patience_s: float) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"does not answer within {patience_s:g} s"
+        return "", f"does not answer within {patience_s:g} s"
     except OSError as error:
-        return f"cannot be executed: {error.strerror}"
+        return "", f"cannot be executed: {error.strerror}"
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return f"fails with exit code {done.returncode}: {last}"
-    known = set((done.stdout + done.stderr).replace(",", " ").split())
+        return "", f"fails with exit code {done.returncode}: {last}"
+    return done.stdout + done.stderr, ""
+
+
+def _too_old(said: str) -> str:
+    """Return which flags of ours a program with that help does not know, "" if it knows all."""
+    known = set(said.replace(",", " ").split())
     missing = [flag for flag in _flags() if flag not in known]
     return f"is too old: it does not know {', '.join(missing)}" if missing else ""
 
@@ -86,7 +103,10 @@ def _flags() -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve one model until SIGTERM; return the exit code."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if list(given) == ["--list-devices"]:
+        return _list_devices()
+    options = _parser().parse_args(given)
     if not options.model.is_file():
         return _fail(f"there is no model file {options.model}")
     xllamacpp: Any = importlib.import_module("xllamacpp")  # it has no type information
@@ -99,6 +119,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Streams are the gateway's to drain. The server's own teardown waits for every one of them:
     # measured, 30 s for one stream whose client is slow.
     os._exit(0)
+
+
+def _list_devices() -> int:
+    """Print the GPUs as ``llama-server --list-devices`` does."""
+    xllamacpp: Any = importlib.import_module("xllamacpp")
+    kind = xllamacpp.ggml_backend_dev_type
+    gpus = (kind.GGML_BACKEND_DEVICE_TYPE_GPU, kind.GGML_BACKEND_DEVICE_TYPE_IGPU)
+    lines = [
+        f"  {d['name']}: {d['description']} "
+        f"({d['memory_total'] >> 20} MiB, {d['memory_free'] >> 20} MiB free)"
+        for d in xllamacpp.get_device_info()
+        if d["type"] in gpus
+    ]
+    sys.stdout.write("\n".join(["Available devices:", *lines, ""]))
+    return 0
 
 
 def _fail(text: str) -> int:
@@ -117,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--parallel", type=int, default=1)
     parser.add_argument("--cache-ram", type=int, default=512)
     parser.add_argument("--threads", type=int, default=-1)
+    parser.add_argument("--n-gpu-layers", type=int)  # all that fit
     parser.add_argument("--flash-attn", choices=("on", "off", "auto"), default="auto")
     parser.add_argument("--embeddings", action="store_true")
     # without it the model's own way, which only a model made for embeddings has
@@ -133,6 +169,9 @@ def _params(xllamacpp: Any, options: argparse.Namespace) -> Any:
     params.hostnames, params.port = [options.host], options.port
     params.n_ctx, params.n_parallel = options.ctx_size, options.parallel
     params.cpuparams.n_threads = options.threads
+    params.verbosity = _TELLS_DEVICES
+    if options.n_gpu_layers is not None:
+        params.n_gpu_layers = options.n_gpu_layers
     params.cache_ram_mib, params.kv_unified = options.cache_ram, options.kv_unified
     params.embedding, params.endpoint_metrics = options.embeddings, options.metrics
     kind = f"LLAMA_POOLING_TYPE_{options.pooling.upper()}"

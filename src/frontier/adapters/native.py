@@ -182,7 +182,7 @@ class NativeRuntime:
         """
         names = ", ".join(service.name for service in project.services)
         with reporter.task(f"Starting {names}", total=len(project.services)) as task:
-            return self._until_ready(project, task)
+            return self._until_ready(project.on_host, task)
 
     def _until_ready(self, project: Project, task: Task) -> DaemonState:
         budget_s = max((s.start_timeout_s + s.stop_grace_s for s in project.services), default=0)

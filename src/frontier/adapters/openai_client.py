@@ -4,9 +4,8 @@ import contextlib
 import json
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
-
-import httpx2
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from frontier.domain.chat import Message, Piece, Sampling
 from frontier.domain.errors import (
@@ -16,6 +15,9 @@ from frontier.domain.errors import (
     RefusedError,
     RuntimeFailedError,
 )
+
+if TYPE_CHECKING:
+    import httpx2
 
 _LOADING = 503
 
@@ -30,10 +32,16 @@ class OpenAiClient:
     """
 
     def __init__(self, base_url: str, *, api_key: str = "", timeout_s: float = 300.0) -> None:
-        self._base_url = base_url
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._base_url, self._api_key, self._timeout_s = base_url, api_key, timeout_s
+
+    @cached_property
+    def _client(self) -> "httpx2.Client":
+        """The connection, opened when it is used: `start` loads it after all is ready."""
+        import httpx2
+
+        headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
         # trust_env off: a proxy of the environment must never see a loopback request
-        self._client = httpx2.Client(headers=headers, timeout=timeout_s, trust_env=False)
+        return httpx2.Client(headers=headers, timeout=self._timeout_s, trust_env=False)
 
     def stream(
         self, model: str, messages: Sequence[Message], sampling: Sampling
@@ -94,6 +102,8 @@ def _piece(event: dict[str, Any]) -> Piece:
 @contextlib.contextmanager
 def _translated(base_url: str) -> Generator[None]:
     """Turn httpx2's errors into ours."""
+    import httpx2
+
     try:
         yield
     except httpx2.ConnectError as error:
@@ -110,7 +120,7 @@ def _translated(base_url: str) -> Generator[None]:
         ) from error
 
 
-def _refused(response: httpx2.Response) -> FrontierError:
+def _refused(response: "httpx2.Response") -> FrontierError:
     try:
         error = response.json()["error"]
         message, code = str(error["message"]), error.get("code")

@@ -4,7 +4,7 @@ Source: https://packaging.python.org/en/latest/specifications/simple-repository-
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -34,6 +34,9 @@ class Link:
     size_bytes: int | None = None
 
 
+Choice = Callable[[Sequence[Link]], Link | None]
+
+
 class PackageIndex:
     """The places that pip or uv would look in.
 
@@ -45,8 +48,12 @@ class PackageIndex:
     def __init__(self, config: IndexConfig, fetcher: Fetcher) -> None:
         self._config, self._fetcher = config, fetcher
 
-    def locate(self, source: PackageSource) -> Remote:
+    def locate(self, source: PackageSource, choose: Choice | None = None) -> Remote:
         """Return the wheel of *source*: the first place that has it wins.
+
+        Args:
+            source: The package, its version, and the member that the caller is after.
+            choose: Picks among the wheels of that version; else one for any platform is preferred.
 
         Raises:
             DownloadError: no place has it; the details say what each answered.
@@ -60,7 +67,8 @@ class PackageIndex:
                 tried.append(error.message)
                 continue
             is_answered = True
-            if wheel := choose_wheel(links, source):
+            wheels = [link for link in links if is_wheel_of(link.file_name, source)]
+            if wheels and (wheel := (choose or _for_any_platform)(wheels)):
                 return self._remote(wheel, source)
             tried.append(f"{public_url(place)}: {len(links)} files, none of them is it")
         raise DownloadError(
@@ -129,12 +137,13 @@ def parse_page(response: httpx2.Response) -> list[Link]:
         ) from error
 
 
-def choose_wheel(links: Iterable[Link], source: PackageSource) -> Link | None:
-    """Return the wheel of that package and version, one for any platform before others."""
-    wanted = (_canonical(source.package), source.version.lower())
-    found = [link for link in links if _identity(link.file_name) == wanted]
-    found.sort(key=lambda link: not link.file_name.endswith("-none-any.whl"))
-    return found[0] if found else None
+def is_wheel_of(file_name: str, source: PackageSource) -> bool:
+    """Tell whether that file is a wheel of that package and version."""
+    return _identity(file_name) == (_canonical(source.package), source.version.lower())
+
+
+def _for_any_platform(wheels: Sequence[Link]) -> Link:
+    return min(wheels, key=lambda link: not link.file_name.endswith("-none-any.whl"))
 
 
 def _identity(file_name: str) -> tuple[str, str] | None:

@@ -30,3 +30,15 @@ def secret_file(folder: Path, kind: str, value: str) -> Path:
         for old in found[_KEPT - 1 :]:
             old.unlink(missing_ok=True)
     return path
+
+
+def generated_secret(folder: Path, kind: str) -> Path:
+    """Return the file that holds the random *kind* of this workspace, made on first use.
+
+    Raises:
+        StorageError: the folder cannot be read or written.
+    """
+    with storage_errors(folder):
+        if found := [*folder.glob(f"{kind}-*")]:
+            return max(found, key=lambda path: path.stat().st_mtime_ns)
+    return secret_file(folder, kind, secrets.token_urlsafe(24))

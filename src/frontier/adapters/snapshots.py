@@ -1,50 +1,64 @@
 """Snapshots of configuration and project as plain folders; a killed restore is finished later."""
 
+import hashlib
 import json
 import re
 import shutil
 import tempfile
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from frontier.adapters.file_swap import FileSwap, Swap, inside
 from frontier.adapters.files import storage_errors, sync_folder, write_atomic
-from frontier.adapters.workspace import MARKER, Workspace
-from frontier.domain.errors import NotFoundError
-from frontier.domain.snapshot import Snapshot
+from frontier.adapters.workspace import Workspace
+from frontier.domain.errors import NotFoundError, StorageError
+from frontier.domain.snapshot import DECLARED, SCOPES, Snapshot
 
 _KEPT = 20
 _MANIFEST = "snapshot.json"
 _STAMP = "%Y%m%dT%H%M%S.%f"
+_FIRST_SCOPES = (".env", "config", ".frontier/declared")  # snapshots that do not tell
 
 
 class Snapshots:
     """The snapshots of one workspace."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._journal = workspace.state / "restoring"
+        self._workspace, self._root = workspace, workspace.root
+        self._swap = FileSwap(workspace)
 
     def take(self, before: str, *, keep: str = "") -> Snapshot:
         """Copy what a command may change; drops the oldest beyond twenty, but never *keep*.
 
+        Where nothing has changed since the newest snapshot, that one is returned. The last good
+        one is never dropped, and a state that is known to be good stays so.
+
         Raises:
             StorageError: full disk, read-only file system, no permission.
         """
-        folder = self._workspace.snapshots
-        name = f"{self._stamp()}-{re.sub(r'[^a-z0-9]+', '-', before.lower()).strip('-')}"
-        files = tuple(sorted(str(p.relative_to(self._workspace.root)) for p in self._saved()))
-        with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            beside = Path(tempfile.mkdtemp(dir=folder, prefix="."))
-            try:
-                self._fill(beside, Snapshot(id=name, before=before, files=files))
-                beside.rename(folder / name)
-            except BaseException:
-                shutil.rmtree(beside, ignore_errors=True)
-                raise
-            sync_folder(folder)
-        self._prune(keep)
-        return Snapshot(id=name, before=before, files=files)
+        present, found = self._present(), self.all()
+        if found and self._is_same(found[0], present) and _labels_agree(found[0].before, before):
+            return found[0]
+        known = max(
+            (s.good_at for s in found if s.is_good and self._is_same(s, present)), default=""
+        )
+        return self._write(before, tuple(present), good_at=known, keep=keep)
+
+    def mark_good(self) -> None:
+        """Remember that the present state has streamed a token.
+
+        Raises:
+            StorageError: full disk, read-only file system, no permission.
+        """
+        present, found = self._present(), self.all()
+        now = max(datetime.now(UTC).strftime(_STAMP), *(s.good_at for s in found), "")
+        same = next((s for s in found if self._is_same(s, present)), None)
+        if same is None:
+            self._write("proof", tuple(present), good_at=now)
+        else:
+            self._write_manifest(self._folder(same), replace(same, good_at=now))
 
     def all(self) -> tuple[Snapshot, ...]:
         """Return all snapshots, newest first; what cannot be read is none."""
@@ -62,33 +76,76 @@ class Snapshots:
         return found[0]
 
     def changes(self, snapshot: Snapshot) -> tuple[str, ...]:
-        """Return the configuration files that *snapshot* would change, add or remove."""
-        root, saved = self._workspace.root, self._workspace.snapshots / snapshot.id / "files"
-        present = [str(p.relative_to(root)) for p in self._saved()]
-        names = sorted({n for n in (*present, *snapshot.files) if not n.startswith(MARKER)})
-        return tuple(n for n in names if _bytes(root / n) != _bytes(saved / n))
+        """Return the files that *snapshot* would change, add or remove, the project included."""
+        present = self._contents(self._root, self._names(snapshot.scopes))
+        saved = self._contents(self._folder(snapshot) / "files", snapshot.files)
+        return tuple(
+            n for n in sorted(present.keys() | saved.keys()) if present.get(n) != saved.get(n)
+        )
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Bring the workspace's files to *snapshot*; `recover` ends what a kill interrupts."""
-        write_atomic(self._journal, snapshot.id)
-        self._copy_back(snapshot)
-        self._journal.unlink()
+        """Bring the workspace's files to *snapshot*; `recover` ends what a kill interrupts.
+
+        Raises:
+            StorageError: the snapshot is not whole, or there is no room; nothing was changed.
+        """
+        self._restore(snapshot, snapshot.files)
+
+    def reset(self, snapshot: Snapshot) -> None:
+        """Bring settings and project to their defaults; the rest is as in *snapshot*.
+
+        Raises:
+            StorageError: there is no room; nothing was changed.
+        """
+        kept = tuple(n for n in snapshot.files if n not in (".env", DECLARED))
+        self._restore(snapshot, kept)
 
     @property
     def is_interrupted(self) -> bool:
         """Tell whether a restore was killed."""
-        return self._journal.exists()
+        return self._swap.is_interrupted
 
-    def recover(self) -> Snapshot | None:
-        """Finish a restore that was killed; return its snapshot, None if there was none."""
+    def recover(self) -> str:
+        """Finish a restore that was killed; return what it restored, "" if there was none."""
         if not self.is_interrupted:
-            return None
-        wanted = self._journal.read_text()
+            return ""
+        if swap := self._swap.recover():
+            return swap.name
+        wanted = self._swap.journal.read_text()  # an older Frontier's: the name alone
         snapshot = next((s for s in self.all() if s.id == wanted), None)
         if snapshot:
-            self._copy_back(snapshot)
-        self._journal.unlink()
-        return snapshot
+            self.restore(snapshot)
+        self._swap.journal.unlink(missing_ok=True)
+        return snapshot.id if snapshot else ""
+
+    def _restore(self, snapshot: Snapshot, files: tuple[str, ...]) -> None:
+        source = self._folder(snapshot) / "files"
+        self._swap.begin()
+        try:
+            for name in files:
+                data, mode = _whole(source / name, snapshot)
+                self._swap.stage(name, data, mode)
+        except BaseException:
+            self._swap.abandon()
+            raise
+        self._swap.commit(Swap(name=snapshot.id, files=files, scopes=snapshot.scopes))
+
+    def _names(self, scopes: tuple[str, ...]) -> list[str]:
+        return sorted(str(p.relative_to(self._root)) for p in inside(self._root, scopes))
+
+    def _present(self) -> dict[str, str]:
+        with storage_errors(self._root):
+            return self._contents(self._root, self._names(SCOPES))
+
+    @staticmethod
+    def _contents(root: Path, names: tuple[str, ...] | list[str]) -> dict[str, str]:
+        """Map each file to a digest of what it says; a restart asked for says nothing."""
+        return {name: _digest(root / name) for name in names}
+
+    def _is_same(self, snapshot: Snapshot, present: dict[str, str]) -> bool:
+        if snapshot.scopes != SCOPES or tuple(present) != snapshot.files:
+            return False
+        return self._contents(self._folder(snapshot) / "files", snapshot.files) == present
 
     def _stamp(self) -> str:
         """Return the time in UTC, or just after the newest where the clock went back."""
@@ -98,33 +155,78 @@ class Snapshots:
             now = max(now, newest + timedelta(microseconds=1))
         return now.strftime(_STAMP)
 
-    def _saved(self) -> list[Path]:
-        places = [self._workspace.config, self._workspace.project_file.parent]
-        inside = [p for place in places for p in place.rglob("*") if p.is_file()]
-        env = self._workspace.env_file
-        return [*inside, env] if env.is_file() else inside
+    def _folder(self, snapshot: Snapshot) -> Path:
+        return self._workspace.snapshots / snapshot.id
 
-    def _fill(self, folder: Path, snapshot: Snapshot) -> None:
-        for name in snapshot.files:
-            _copy(self._workspace.root / name, folder / "files" / name)
-        fields = {"id": snapshot.id, "before": snapshot.before, "files": snapshot.files}
-        write_atomic(folder / _MANIFEST, json.dumps(fields))
+    def _write(
+        self, before: str, files: tuple[str, ...], *, good_at: str, keep: str = ""
+    ) -> Snapshot:
+        label = re.sub(r"[^a-z0-9]+", "-", before.lower()).strip("-")[:60]
+        name = f"{self._stamp()}-{label}"
+        snapshot = Snapshot(id=name, before=before, files=files, good_at=good_at)
+        folder = self._workspace.snapshots
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            beside = Path(tempfile.mkdtemp(dir=folder, prefix="."))
+            try:
+                for file in files:
+                    _copy(self._root / file, beside / "files" / file)
+                self._write_manifest(beside, snapshot)
+                beside.rename(folder / name)
+            except BaseException:
+                shutil.rmtree(beside, ignore_errors=True)
+                raise
+            sync_folder(folder)
+        self._prune(keep)
+        return snapshot
 
-    def _copy_back(self, snapshot: Snapshot) -> None:
-        source = self._workspace.snapshots / snapshot.id / "files"
-        for name in snapshot.files:
-            _copy(source / name, self._workspace.root / name)
-        for path in self._saved():
-            if str(path.relative_to(self._workspace.root)) not in snapshot.files:
-                path.unlink()
+    @staticmethod
+    def _write_manifest(folder: Path, snapshot: Snapshot) -> None:
+        write_atomic(folder / _MANIFEST, json.dumps(asdict(snapshot)))
 
     def _prune(self, keep: str) -> None:
-        for old in (s for s in self.all()[_KEPT:] if s.id != keep):
-            shutil.rmtree(self._workspace.snapshots / old.id, ignore_errors=True)
+        found = self.all()
+        last_good = max((s for s in found if s.is_good), key=lambda s: s.good_at, default=None)
+        kept = {keep, last_good.id if last_good else ""}
+        for old in (s for s in found[_KEPT:] if s.id not in kept):
+            shutil.rmtree(self._folder(old), ignore_errors=True)
+        for left in self._workspace.snapshots.glob(".*"):  # by killed commands
+            shutil.rmtree(left, ignore_errors=True)
 
 
-def _bytes(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
+def _labels_agree(taken: str, wanted: str) -> bool:
+    """Tell whether one snapshot can serve both: `rollback` passes over those of its own."""
+    return taken != "rollback" or wanted == "rollback"
+
+
+def _digest(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return ""
+    return hashlib.sha256(
+        _without_generations(data) if path.name == "project.json" else data
+    ).hexdigest()
+
+
+def _without_generations(project: bytes) -> bytes:
+    try:
+        raw: Any = json.loads(project)
+        for service in raw["services"]:
+            service["generation"] = 0
+        return json.dumps(raw, sort_keys=True).encode()
+    except (ValueError, KeyError, TypeError):
+        return project
+
+
+def _whole(path: Path, snapshot: Snapshot) -> tuple[bytes, int]:
+    try:
+        return path.read_bytes(), path.stat().st_mode & 0o777
+    except OSError as error:
+        raise StorageError(
+            f"the snapshot {snapshot.id} is damaged: {path.name}: {error.strerror}",
+            hint="`frontier rollback --list` shows the others.",
+        ) from error
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -134,6 +236,12 @@ def _copy(source: Path, target: Path) -> None:
 def _read(manifest: Path) -> Snapshot | None:
     try:
         raw = json.loads(manifest.read_text())
-        return Snapshot(id=raw["id"], before=raw["before"], files=tuple(raw["files"]))
+        return Snapshot(
+            id=raw["id"],
+            before=raw["before"],
+            files=tuple(raw["files"]),
+            scopes=tuple(raw.get("scopes", _FIRST_SCOPES)),
+            good_at=raw.get("good_at", ""),
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None  # a power cut may have emptied it

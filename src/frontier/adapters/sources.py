@@ -134,15 +134,9 @@ class Sources:
 
     @cached_property
     def _fetcher(self) -> "Fetcher":
-        from frontier.adapters.fetch import Fetcher
-        from frontier.adapters.fetch_client import open_client
+        from frontier.adapters.fetch import open_fetcher
 
-        client = open_client(
-            ca_file=self._index.ca_file,
-            netrc_file=Path(self._environ.get("NETRC") or self._home / ".netrc"),
-            trusted_hosts=self._index.trusted_hosts,
-        )
-        return Fetcher(client, sleep=self._sleep)
+        return open_fetcher(self._index, self._environ, home=self._home, sleep=self._sleep)
 
 
 def _unwatched(_done: int, _total: int | None, /) -> None:

@@ -58,8 +58,28 @@ class Workspace:
 
     @property
     def project_file(self) -> Path:
-        """The rendered project that should run."""
-        return self.state / "project" / "native.json"
+        """The rendered project that should run: the truth that the project folder is made from."""
+        return self.state / "declared" / "project.json"
+
+    @property
+    def project_folder(self) -> Path:
+        """The rendered project as files that plain ``docker compose`` can run."""
+        return self.state / "project"
+
+    @property
+    def compose_file(self) -> Path:
+        """Written before the first container starts, and there as long as any may be."""
+        return self.project_folder / "compose.yaml"
+
+    @property
+    def builds(self) -> Path:
+        """What Frontier built: engine binaries and contexts of images, one folder per input."""
+        return self.root / "data" / "builds"
+
+    @property
+    def backups(self) -> Path:
+        """Where backups lie unless BACKUP_PATH says otherwise."""
+        return self.root / "backups"
 
     @property
     def secrets(self) -> Path:
@@ -70,6 +90,11 @@ class Workspace:
     def snapshots(self) -> Path:
         """One folder per snapshot."""
         return self.state / "snapshots"
+
+    @property
+    def changing(self) -> Path:
+        """There while a command changes what runs; tells which one was killed."""
+        return self.state / "changing"
 
     @property
     def lock(self) -> Path:

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from frontier import __version__
-from frontier.cli import chat, config, doctor, gateway, lifecycle, models, output, rollback
+from frontier.cli import (
+    backup,
+    chat,
+    config,
+    doctor,
+    gateway,
+    lifecycle,
+    models,
+    output,
+    rollback,
+    stack,
+)
 from frontier.cli.session import Session
 from frontier.domain.errors import FrontierError
 
@@ -44,14 +55,17 @@ def root(
     session = Session()
     session.services.chosen = workspace
     ctx.obj = session
-    session.services.finish_restore()
+    for note in session.services.recovery.open_workspace():
+        output.note(note, as_json="--json" in sys.argv)
 
 
 for group in (lifecycle, chat, doctor, rollback):
     group.register(app)
 app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
+app.add_typer(backup.app, name="backup")
 app.add_typer(gateway.app, name="gateway")
+app.add_typer(stack.app, name="stack")
 
 
 def _keep_example_lines(group: typer.Typer) -> None:

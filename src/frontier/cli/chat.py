@@ -64,7 +64,7 @@ class Conversation:
             answer = usecase.ask(
                 self.model,
                 self.messages,
-                chat=self.session.services.chat,
+                chat=self.session.services.access.chat,
                 clock=time.monotonic,
                 on_text=show,
                 sampling=self.sampling,
@@ -109,7 +109,7 @@ def chat(
         top_k=settings.default_top_k,
         max_tokens=max_tokens,
     )
-    running = model or session.services.running_model or settings.default_model
+    running = model or session.services.running.model or settings.default_model
     conversation = Conversation(session, running, sampling, system)
     question = "\n\n".join(part for part in (message, _piped().strip()) if part)
     if question:

@@ -32,6 +32,6 @@ def serve(
     Example: frontier gateway serve --config config/models.yaml
     """
     session: Session = ctx.obj
-    arguments = session.services.gateway_arguments(tuple(config or ()))
+    arguments = session.services.access.foreground(tuple(config or ()))
     # the gateway replaces this process: signals and memory are its own
     os.execv(sys.executable, [sys.executable, "-m", "frontier.gateway", *arguments])  # noqa: S606

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from frontier.adapters.silent import Silent
 from frontier.cli import output
 from frontier.cli.output import size, table, text
-from frontier.cli.progress import Silent
 from frontier.cli.session import DryRun, Json, Quiet, Session
 from frontier.domain.errors import NotFoundError
 from frontier.usecases import lifecycle
@@ -30,6 +30,7 @@ def _stack_names(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def up(
     ctx: typer.Context,
+    *,
     stack: Annotated[
         str | None,
         typer.Argument(help="A stack; CURRENT_STACK if left out.", autocompletion=_stack_names),
@@ -38,8 +39,12 @@ def up(
         str | None, typer.Option("--model", "-m", help="A catalog name or source; see `models`.")
     ] = None,
     runtime: Annotated[
-        Literal["auto", "native"] | None,
+        Literal["auto", "native", "docker", "hybrid"] | None,
         typer.Option("--runtime", help="What runs the services; `auto` decides and says why."),
+    ] = None,
+    accelerator: Annotated[
+        Literal["auto", "cpu", "cuda", "rocm", "metal"] | None,
+        typer.Option("--accelerator", help="Where the engine computes; what is asked must be."),
     ] = None,
     dry_run: DryRun = False,
     _json: Json = False,
@@ -52,16 +57,34 @@ def up(
     Examples:
         frontier up
         frontier up --model smollm2:135m
+        frontier up llamacpp --runtime docker
         frontier up --dry-run
     """
     session: Session = ctx.obj
+    given = {
+        "current_stack": stack,
+        "default_model": model,
+        "runtime": runtime,
+        "accelerator": accelerator,
+    }
+    session.services = session.services.asking({k: v for k, v in given.items() if v})
+    bring_up(session, "up", dry_run=dry_run)
+
+
+def bring_up(session: Session, command: str, *, dry_run: bool, fetch: bool = True) -> None:
+    """Bring up what the settings say, for *command*, and show the proof."""
     services = session.services
-    given = {"current_stack": stack, "default_model": model, "runtime": runtime}
-    services.overrides = {k: v for k, v in given.items() if v}
-    silent = session.as_json or session.quiet
+    is_silent = session.as_json or session.quiet
     reporter = Silent() if dry_run else session.reporter
-    use_case = services.up(reporter, (lambda _: None) if silent else output.piece)
-    session.show(use_case.run(services.wanted, dry_run=dry_run))
+    on_text = _unheard if is_silent else output.piece
+    if not dry_run:
+        services.backups.mend(reporter)
+    use_case = services.up(reporter, on_text, command=command)
+    session.show(use_case.run(services.wanted(fetch=fetch), dry_run=dry_run))
+
+
+def _unheard(_text: str) -> None:
+    """Leave the proof unprinted."""
 
 
 def down(
@@ -96,11 +119,13 @@ def _stop(session: Session, command: str, *, forget: bool, dry_run: bool) -> Non
     if not services.workspace.state.exists():
         session.show(lifecycle.Stopped(was_running=False, forgotten=False))
         return
+    services.backups.mend(session.reporter)
     with services.changing(command):
         services.snapshots.take(command)
         result = lifecycle.stop(
             runtime=services.runtime,
             project=services.project,
+            journal=services.journal,
             reporter=session.reporter,
             forget=forget,
         )
@@ -110,23 +135,17 @@ def _stop(session: Session, command: str, *, forget: bool, dry_run: bool) -> Non
 def start(
     ctx: typer.Context, dry_run: DryRun = False, _json: Json = False, _quiet: Quiet = False
 ) -> None:
-    """Start again what the last `frontier up` brought up.
+    """Start the selected stack, or again what the last `frontier up` brought up.
 
-    Example: frontier stop && frontier start
+    It downloads no model. What runs already and is unchanged is left alone.
+
+    Examples:
+        frontier stop && frontier start
+        frontier stack select mistral && frontier start
     """
     session: Session = ctx.obj
-    services = session.services
-    if dry_run:
-        session.show(lifecycle.plan_start(runtime=services.runtime, project=services.project))
-        return
-    with services.changing("start"):
-        result = lifecycle.start(
-            runtime=services.runtime,
-            project=services.project,
-            free_ports=services.free_ports,
-            reporter=session.reporter,
-        )
-    session.show(result)
+    session.services = session.services.asking_again()
+    bring_up(session, "start", dry_run=dry_run, fetch=False)
 
 
 def _service_names(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -150,7 +169,8 @@ def restart(
 ) -> None:
     """Stop and start one service, or all.
 
-    Answers that a restarted engine is giving break off with an error.
+    In Docker new requests wait while an engine restarts, and answers under way are finished first,
+    up to DRAIN_TIMEOUT seconds. On the host they break off with an error.
 
     Example: frontier restart llamacpp
     """
@@ -161,14 +181,10 @@ def restart(
         names = lifecycle.require_services(names, project=services.project)
         session.show(lifecycle.Plan(tuple(f"restart {name}" for name in names)))
         return
-    with services.changing("restart"):
-        result = lifecycle.restart(
-            names,
-            runtime=services.runtime,
-            project=services.project,
-            reporter=session.reporter,
-        )
-    session.show(result)
+    services.backups.mend(session.reporter)
+    change = services.change(" ".join(("restart", *names)), session.reporter)
+    change.recover()
+    session.show(lifecycle.restart(names, change=change))
 
 
 def status(ctx: typer.Context, _json: Json = False) -> None:
@@ -183,8 +199,9 @@ def status(ctx: typer.Context, _json: Json = False) -> None:
             str(services.workspace.root),
             runtime=services.runtime,
             project=services.project,
-            memory=services.memory_of,
+            memory=services.running.memory_of,
             now=time.time,
+            compute=services.running.compute.of,
         )
     )
 
@@ -207,7 +224,7 @@ def logs(
         frontier logs gateway -f
     """
     session: Session = ctx.obj
-    log = session.services.logs
+    log = session.services.running.logs
     names = service or log.services
     if not names:
         raise NotFoundError("nothing was logged here yet", hint="Begin with: `frontier up`.")
@@ -222,8 +239,13 @@ def logs(
 
 @text.register
 def _(result: StackUp) -> str:
-    if result.answer is None:
+    if not result.applied:
         return "\n".join([*result.decisions, "dry run: nothing was changed"])
+    if result.answer is None:
+        return (
+            f"{result.stack} runs at {' and '.join(result.urls)}, without a model yet; pull one:\n"
+            f"  {result.pull_command}"
+        )
     lines = "\n".join(f"# {name}\n{line}" for name, line in result.clients.items())
     return (
         f"\n{text(result.answer)}\n\n"
@@ -243,9 +265,8 @@ def _(result: lifecycle.Stopped) -> str:
 
 
 @text.register
-def _(result: lifecycle.Started) -> str:
-    names = ", ".join(result.services)
-    return f"{names}: running already" if result.was_running else f"{names}: ready"
+def _(result: lifecycle.Restarted) -> str:
+    return f"{', '.join(result.services)}: ready"
 
 
 @text.register
@@ -272,11 +293,12 @@ def _(result: lifecycle.Status) -> str:
             _duration(s.uptime_s),
             size(s.memory_bytes) if s.memory_bytes else "-",
             str(s.restarts),
+            str(s.compute or "-"),
             s.reason,
         )
         for s in result.services
     ]
-    columns = ("SERVICE", "STATE", "PID", "PORT", "UP", "MEMORY", "RESTARTS", "")
+    columns = ("SERVICE", "STATE", "PID", "PORT", "UP", "MEMORY", "RESTARTS", "COMPUTE", "")
     return f"{head}\n{table(columns, rows)}"
 
 

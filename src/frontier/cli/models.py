@@ -14,13 +14,13 @@ app = typer.Typer(help="Models: get, list, inspect, verify and remove them.", no
 def _stored(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the stored names for shell completion."""
     session: Session = ctx.obj or Session()
-    return [m.name for m in session.services.store.all() if m.name.startswith(incomplete)]
+    return [m.name for m in session.services.models.store.all() if m.name.startswith(incomplete)]
 
 
 def _known(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the catalog's names for shell completion."""
     session: Session = ctx.obj or Session()
-    return [name for name in session.services.catalog.entries if name.startswith(incomplete)]
+    return [name for name in session.services.models.catalog.entries if name.startswith(incomplete)]
 
 
 Name = Annotated[
@@ -61,18 +61,18 @@ def pull(
     if dry_run:
         plan = models.plan_pull(
             name,
-            store=services.store,
-            sources=services.sources,
-            catalog=services.catalog,
+            store=services.models.store,
+            sources=services.models.sources,
+            catalog=services.models.catalog,
             stored_as=stored_as,
         )
         session.show(plan)
         return
     pulled = models.pull(
         name,
-        store=services.store,
-        sources=services.sources,
-        catalog=services.catalog,
+        store=services.models.store,
+        sources=services.models.sources,
+        catalog=services.models.catalog,
         reporter=session.reporter,
         stored_as=stored_as,
     )
@@ -86,7 +86,7 @@ def list_(ctx: typer.Context, _json: Json = False) -> None:
     Example: frontier models list --json
     """
     session: Session = ctx.obj
-    session.show(stored_models.everything(store=session.services.store))
+    session.show(stored_models.everything(store=session.services.models.store))
 
 
 @app.command()
@@ -97,7 +97,9 @@ def available(ctx: typer.Context, _json: Json = False) -> None:
     """
     session: Session = ctx.obj
     services = session.services
-    session.show(stored_models.available(store=services.store, catalog=services.catalog))
+    session.show(
+        stored_models.available(store=services.models.store, catalog=services.models.catalog)
+    )
 
 
 @app.command()
@@ -111,7 +113,7 @@ def show(ctx: typer.Context, name: Name, _json: Json = False) -> None:
     session: Session = ctx.obj
     services = session.services
     details = stored_models.show(
-        name, store=services.store, catalog=services.catalog, read_header=read_header
+        name, store=services.models.store, catalog=services.models.catalog, read_header=read_header
     )
     session.show(details)
 
@@ -127,7 +129,10 @@ def check(
     session: Session = ctx.obj
     services = session.services
     report = stored_models.check(
-        names or [], store=services.store, catalog=services.catalog, reporter=session.reporter
+        names or [],
+        store=services.models.store,
+        catalog=services.models.catalog,
+        reporter=session.reporter,
     )
     session.show(report)
     if report.bad:
@@ -148,7 +153,7 @@ def rm(
     session: Session = ctx.obj
     services = session.services
     result = stored_models.remove(
-        name, store=services.store, running=services.running_model, dry_run=dry_run
+        name, store=services.models.store, running=services.running.model, dry_run=dry_run
     )
     session.show(result)
 

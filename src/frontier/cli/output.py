@@ -11,7 +11,7 @@ from typing import Any
 from frontier.domain.errors import FrontierError
 from frontier.domain.units import size
 
-__all__ = ["fail", "line", "piece", "show", "size", "table", "text", "to_json"]
+__all__ = ["fail", "line", "note", "piece", "show", "size", "table", "text", "to_json"]
 
 
 @singledispatch
@@ -50,6 +50,12 @@ def fail(error: FrontierError, *, as_json: bool) -> None:
     details = "".join(f"  | {row}\n" for row in error.details.splitlines())
     hint = f"hint: {error.hint}\n" if error.hint else ""
     sys.stderr.write(f"{_red('error:')} {error.message}\n{details}{hint}")
+
+
+def note(content: str, *, as_json: bool) -> None:
+    """Print on standard error what the person did not ask for but should know."""
+    if not as_json:
+        sys.stderr.write(f"note: {content}\n")
 
 
 def line(content: str) -> None:

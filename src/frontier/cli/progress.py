@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Literal
 
+from frontier.adapters.silent import NoTask, Silent
 from frontier.ports import Reporter, Task
 
 if TYPE_CHECKING:
@@ -19,25 +20,6 @@ def reporter(*, silent: bool) -> Reporter:
     if silent:
         return Silent()
     return Terminal() if sys.stderr.isatty() else Plain()
-
-
-class _NoTask:
-    def update(self, done: int, total: int | None = None) -> None:
-        """Show nothing."""
-
-
-class Silent:
-    """For machines: says nothing."""
-
-    def say(self, text: str) -> None:
-        """Drop *text*."""
-
-    @contextlib.contextmanager
-    def task(
-        self, label: str, *, total: int | None = None, unit: Unit = "steps"
-    ) -> Generator[Task]:
-        """Run the block."""
-        yield _NoTask()
 
 
 class Plain:
@@ -54,7 +36,7 @@ class Plain:
         """Print *label* before the block and how long it took after it."""
         self.say(f"{label} ...")
         begin = time.monotonic()
-        yield _NoTask()
+        yield NoTask()
         self.say(f"{label}: done in {time.monotonic() - begin:.1f} s")
 
 

@@ -9,6 +9,7 @@ import typer
 
 from frontier.bootstrap import Services
 from frontier.cli import output
+from frontier.domain.errors import RefusedError
 from frontier.ports import Reporter
 
 
@@ -36,6 +37,23 @@ class Session:
         """Print *result* on standard output as text or, with --json, by its fields."""
         output.show(result, as_json=self.as_json)
 
+    def confirm(self, what: str, *, yes: bool) -> None:
+        """Ask the person whether to do *what*; without a terminal, *yes* must have been given.
+
+        Raises:
+            RefusedError: nobody could be asked, or the answer was no.
+        """
+        if yes:
+            return
+        if not self.is_interactive:
+            raise RefusedError(
+                "this needs to be confirmed, and there is no terminal to ask in",
+                hint="Add --yes to do it, --dry-run to see the plan.",
+            )
+        output.line(what)
+        if not typer.confirm("Go on?"):
+            raise RefusedError("not confirmed; nothing was changed")
+
 
 def _remember_json(ctx: typer.Context, value: bool) -> bool:
     if value:
@@ -55,4 +73,5 @@ Json = Annotated[
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", callback=_remember_quiet, help="Print only the result.")
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")]

@@ -86,6 +86,18 @@ class DoesNotFitError(RefusedError):
     code = "does_not_fit"
 
 
+class WorkspaceFormatError(RefusedError):
+    """The workspace has a format that this version does not know."""
+
+    code = "workspace_format"
+
+
+class DamagedBackupError(FrontierError):
+    """A backup is not what its manifest says, or not one of ours."""
+
+    code = "backup_damaged"
+
+
 class DownloadError(FrontierError):
     """A source could not be read; what came so far is kept and resumed."""
 
@@ -114,3 +126,17 @@ class BusyError(FrontierError):
     """Another Frontier command holds the lock."""
 
     code = "busy"
+
+
+class HalfDoneError(RuntimeFailedError):
+    """A change failed, and so did going back: what runs is neither the old nor the new."""
+
+    code = "half_done"
+
+    def __init__(self, first: BaseException, second: FrontierError) -> None:
+        details = first.details if isinstance(first, FrontierError) else ""
+        super().__init__(
+            f"{first}; and going back failed: {second.message}",
+            hint=second.hint or "Bring it in order: frontier start",
+            details="\n".join(filter(None, (details, second.details))),
+        )

@@ -21,14 +21,18 @@ def needed_bytes(size_bytes: int, header: GgufHeader | None, tokens: int) -> int
     return size_bytes + per_token * tokens + _OVERHEAD_BYTES
 
 
-def free_bytes(machine: Machine, *, held_bytes: int) -> int | None:
+def free_bytes(machine: Machine, *, held_bytes: int, limit_bytes: int | None = None) -> int | None:
     """Return the memory a new engine could get, None where it is unknown.
 
     Args:
         machine: Its available memory counts.
         held_bytes: Memory of our own processes that give way to the new engine.
+        limit_bytes: What Docker can give its containers at most, None for no such limit.
     """
-    return machine.memory.available_bytes + held_bytes if machine.memory else None
+    if machine.memory is None:
+        return limit_bytes
+    free = machine.memory.available_bytes + held_bytes
+    return free if limit_bytes is None else min(free, limit_bytes)
 
 
 def require(name: str, needed: int, free: int | None) -> None:

@@ -4,7 +4,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Literal, Self
+
+from frontier.domain.containers import Containers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,34 +53,61 @@ class Service:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A model name that the gateway answers, and the service that computes it."""
+    """A model name that the gateway answers, and the service that computes it.
+
+    Attributes:
+        backend: The engine's kind, as the gateway's route file names it.
+        upstream_model: What the engine calls the model; "" where it uses the same name.
+        url: Where the service listens; "" where the runtime chooses its port.
+    """
 
     model: str
     service: str
     backend: str
     aliases: tuple[str, ...] = ()
+    upstream_model: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """What should run: services in start order, and the routes to them.
+    """What should run: host processes in start order, containers, and the routes to both.
 
     Attributes:
+        services: Host processes, run by the native runtime.
+        containers: What Compose runs, None where Docker has no part in it.
         address: Where the gateway listens.
         ports: TCP ports of the gateway; the first one is told to people.
+        asked: Settings that the command line of `up` gave, by field name, as text; `start`
+            asks for the same.
     """
 
     name: str
     stack: str
-    services: tuple[Service, ...]
+    services: tuple[Service, ...] = ()
+    containers: Containers | None = None
     routes: tuple[Route, ...] = ()
     address: str = "127.0.0.1"
     ports: tuple[int, ...] = ()
+    asked: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def on_host(self) -> Self:
+        """Return the part that the native runtime runs."""
+        return replace(self, containers=None)
+
+    @property
+    def runtime(self) -> Literal["native", "docker", "hybrid"]:
+        """Tell what runs it: ``hybrid`` is an engine on the host behind containers."""
+        if self.containers is None:
+            return "native"
+        return "hybrid" if self.services else "docker"
 
     @property
     def digests(self) -> dict[str, str]:
         """Map each service name to the digest of its configuration."""
-        return {service.name: service.digest for service in self.services}
+        native = {service.name: service.digest for service in self.services}
+        return native | (self.containers.digests if self.containers else {})
 
     @property
     def generations(self) -> dict[str, int]:
@@ -106,7 +135,14 @@ class Project:
         raw: dict[str, Any] = json.loads(text)
         services = tuple(Service(**_tupled(s, "argv", "needs")) for s in raw.pop("services"))
         routes = tuple(Route(**_tupled(r, "aliases")) for r in raw.pop("routes"))
-        return cls(services=services, routes=routes, ports=tuple(raw.pop("ports")), **raw)
+        containers = raw.pop("containers", None)
+        return cls(
+            services=services,
+            routes=routes,
+            ports=tuple(raw.pop("ports")),
+            containers=Containers(**containers) if containers else None,
+            **raw,
+        )
 
 
 def _tupled(raw: dict[str, Any], *names: str) -> dict[str, Any]:

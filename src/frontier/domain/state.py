@@ -1,6 +1,7 @@
 """What the daemon says about itself: one JSON document, written whole at every change."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
@@ -68,7 +69,12 @@ class DaemonState:
 
     def is_ready(self, digests: dict[str, str]) -> bool:
         """Tell whether exactly the services of *digests* run and are ready."""
-        return digests == self.digests and all(s.phase == "ready" for s in self.services)
+        return digests == self.digests and self.has_ready(digests)
+
+    def has_ready(self, digests: Mapping[str, str]) -> bool:
+        """Tell whether the services of *digests*, perhaps among others, run and are ready."""
+        ready = {s.name: s.digest for s in self.services if s.phase == "ready"}
+        return digests.items() <= ready.items()
 
     def to_json(self) -> str:
         """Return the state as JSON."""

@@ -72,6 +72,7 @@ class Wanted:
     Attributes:
         context: Tokens of one request slot, at most.
         parallel: Request slots.
+        fetch: A model that is not here may be downloaded.
         proof: How the proving answer is sampled.
     """
 
@@ -80,4 +81,5 @@ class Wanted:
     listening: Listening
     context: int = 4096
     parallel: int = 1
+    fetch: bool = True
     proof: Sampling = field(default_factory=lambda: Sampling(temperature=0.0, max_tokens=48))

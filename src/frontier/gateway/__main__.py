@@ -1,14 +1,19 @@
 """``python -m frontier.gateway``: the gateway as a process of its own."""
 
 import argparse
+import os
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from frontier.domain.errors import FrontierError
 
 
 def main() -> int:
     """Serve until stopped; return the exit code."""
+    _be_a_good_first_process()
     from frontier.gateway.server import Options, serve  # --help stays quick
 
     given = _parser().parse_args()
@@ -18,6 +23,7 @@ def main() -> int:
         api_key_file=given.api_key_file,
         max_body_bytes=given.max_body_bytes,
         drain_s=given.drain_s,
+        most_held=given.max_held_requests,
         ready_fd=given.pid_ready_fd,
     )
     try:
@@ -30,6 +36,21 @@ def main() -> int:
     return 0
 
 
+def _be_a_good_first_process() -> None:
+    """Make up for what the kernel does not do for process 1 of a container.
+
+    It ignores a SIGTERM that the process has no handler for, so one that comes while we start
+    would be lost; and it leaves to it the orphans of `docker exec`, to be reaped.
+    """
+    signal.signal(signal.SIGTERM, _stop_early)
+    if os.getpid() == 1:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+
+def _stop_early(_number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m frontier.gateway", description=__doc__)
     add = parser.add_argument
@@ -37,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--config", action="append", type=Path, default=[], metavar="FILE", help="later ones win")
     add("--api-key-file", type=Path, metavar="FILE", help="clients must present its content")
     add("--max-body-bytes", type=int, default=104_857_600, metavar="N")
+    add("--max-held-requests", type=int, default=1000, metavar="N", help="while engines change")
     add("--drain-s", type=float, default=30.0, metavar="S", help="after SIGTERM")
     add("--pid-ready-fd", type=int, metavar="FD", help="gets the process id once all listens")
     return parser

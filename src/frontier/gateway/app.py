@@ -1,6 +1,7 @@
 """The control plane: what people and monitors ask, as an ordinary ASGI application."""
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,6 +32,7 @@ def create_app(core: "Core") -> "AsgiApp":
             Route("/healthz", control.healthz),
             Route("/readyz", control.readyz),
             Route("/metrics", control.metrics),
+            Route("/admin/routes", control.routes),
             Route("/v1/models", control.models),
             Route("/v1/models/{name:path}", control.model),
         ],
@@ -66,12 +68,34 @@ class _Control:
     async def metrics(self, _request: Request) -> Response:
         """Render every metric."""
         core = self._core
+        in_flight: Counter[tuple[str, ...]] = Counter()
+        for (model, backend, _), count in core.in_flight().items():
+            in_flight[model, backend] += count
         text = core.metrics.render(
             clients=len(core.clients),
-            upstreams=core.upstream_connections(),
+            upstreams=core.pools.open,
+            in_flight=in_flight,
+            held=core.held(),
             version=frontier.__version__,
         )
         return Response(text, media_type=_METRICS_TYPE)
+
+    async def routes(self, _request: Request) -> Response:
+        """Tell which route files are in force, and what is under way by them and by older ones."""
+        core = self._core
+        held = core.held()
+        in_flight = [
+            {"model": model, "backend": backend, "backend_url": url, "requests": count}
+            for (model, backend, url), count in sorted(core.in_flight().items())
+        ]
+        body = {
+            "files": core.table.digests,
+            "rejected": core.rejected,
+            "config_error": core.config_error or None,
+            "models": [_route(target, held[target.name]) for target in core.table.targets],
+            "in_flight": in_flight,
+        }
+        return _json(body)
 
     async def models(self, _request: Request) -> Response:
         """List the configured models, in one body that OpenAI's and Anthropic's clients read."""
@@ -102,6 +126,18 @@ class _Control:
             "lifecycle": "active",
             "aliases": list(target.aliases),
         }
+
+
+def _route(target: "Target", held: int) -> dict[str, Any]:
+    return {
+        "name": target.name,
+        "aliases": list(target.aliases),
+        "backend": target.backend,
+        "backend_url": target.address.url if target.address else None,
+        "upstream_model": target.upstream_model,
+        "hold": target.is_held,
+        "held": held,
+    }
 
 
 def _json(body: object, status: int = 200) -> Response:

@@ -3,13 +3,16 @@
 import asyncio
 import time
 import traceback
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Final
 
 from frontier.gateway.clock import Clock
+from frontier.gateway.errors import STOPPING
 from frontier.gateway.json_log import AccessLine, JsonLog
 from frontier.gateway.metrics import NO_BACKEND, OPERATIONS, OTHER, Metrics
-from frontier.gateway.routes import Address, Table
-from frontier.gateway.wire.pool import Pool
+from frontier.gateway.routes import Table
+from frontier.gateway.wire.hold import MOST_HELD, Holds
+from frontier.gateway.wire.pool import Pools
 
 if TYPE_CHECKING:
     from frontier.gateway.wire.asgi import AsgiApp
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
 
 _HEALTH = "/healthz"
 _OK = 200
-_CONTROL_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/v1/models"})
+_CONTROL_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/v1/models", "/admin/routes"})
+# A new container's name or port may be known a moment before connections get through.
+_SETTLE_S: Final = 5.0
 
 
 class Core:
@@ -29,6 +34,7 @@ class Core:
         key: What clients must present, None if anybody may ask.
         bearer: The same as most clients send it, an Authorization header.
         config_error: Why the last change of a route file was rejected, empty if it was not.
+        rejected: SHA-256 of the files whose present content is not in force, hex, by path.
         is_stopping: Answers from now on close their connection.
         is_empty: Set while stopping, once the last client is gone.
     """
@@ -43,6 +49,7 @@ class Core:
         max_body_bytes: int,
         log: JsonLog,
         clock: Clock | None = None,
+        most_held: int = MOST_HELD,
     ) -> None:
         self.key = key
         self.bearer = b"Bearer " + key if key is not None else b""
@@ -52,38 +59,47 @@ class Core:
         self.metrics = Metrics()
         self.clients: set[ClientConnection] = set()
         self.config_error = ""
+        self.rejected: dict[str, str] = {}
         self.is_stopping = False
         self.is_empty = asyncio.Event()
         self.started_at = int(time.time())
-        self._pools: dict[Address, Pool] = {}
-        self.use(table)
+        self.pools = Pools()
+        self.holds = Holds(most_held)
+        self._take(table, settles_until=0.0)
 
     def use(self, table: Table) -> None:
-        """Route by *table* from the next request on."""
+        """Route by *table* from the next request on, and those that wait for it."""
+        self._take(table, settles_until=self.clock.now + _SETTLE_S)
+        self.holds.look_again()
+
+    def _take(self, table: Table, *, settles_until: float) -> None:
         self.table = table
         self.metrics.declare(table)
+        self.pools.use(table.addresses, settles_until=settles_until)
 
     def reject(self, reason: str) -> None:
-        """Keep the table and remember why a changed file was not taken."""
+        """Remember why a changed file was not taken."""
         self.config_error = reason
         self.metrics.reload_failures += 1
         self.event("config_rejected", reason=reason)
 
-    def pool(self, address: Address) -> Pool:
-        """Return the connections to *address*."""
-        pool = self._pools.get(address)
-        if pool is None:
-            pool = self._pools[address] = Pool(address)
-        return pool
+    def in_flight(self) -> "Counter[tuple[str, str, str]]":
+        """Count the requests that engines work on, by model, backend and URL of the engine.
 
-    def upstream_connections(self) -> int:
-        """Return how many connections to engines are open."""
-        return sum(pool.open for pool in self._pools.values())
+        Looks at every connection, so that no request pays for being counted.
+        """
+        relays = (client.relay for client in self.clients)
+        return Counter(relay.place for relay in relays if relay is not None)
+
+    def held(self) -> "Counter[str]":
+        """Count the requests that wait for their engine, by model."""
+        return Counter(hold.request.model for hold in self.holds)
 
     def stop(self) -> None:
         """Finish what is under way and take nothing new on."""
         self.is_stopping = True
-        self.event("draining", requests=sum(self.metrics.inflight.values()))
+        self.event("draining", requests=self.in_flight().total(), held=len(self.holds))
+        self.holds.stop(STOPPING)
         if not self.clients:
             self.is_empty.set()
         for client in tuple(self.clients):
@@ -132,6 +148,7 @@ class Core:
                 request.backend,
                 request.stream,
                 None if ttft_s is None else _ms(ttft_s),
+                _ms(request.held_s) if request.held_s else None,
                 None if tokens is None else tokens[0],
                 None if tokens is None else tokens[1],
             )
@@ -151,16 +168,14 @@ class Core:
         now = self.clock.now
         for client in [c for c in self.clients if c.deadline <= now]:
             client.on_deadline(now)
-        for pool in self._pools.values():
-            pool.prune(now)
+        self.pools.prune(now)
         self.log.flush()
 
     def close(self) -> None:
         """Close every connection and write the rest of the log."""
         for client in tuple(self.clients):
             client.transport.abort()
-        for pool in self._pools.values():
-            pool.close()
+        self.pools.close()
         self.log.flush()
 
 

@@ -87,6 +87,16 @@ def not_running(model: str, backend: str) -> Problem:
     return Problem(503, message, code="model_loading", headers=headers)
 
 
+def held_too_long(model: str, waited_s: float) -> Problem:
+    """Return the 503 for a request that waited for an engine to be replaced, in vain."""
+    message = (
+        f"The model `{model}` is not available yet: its engine is being replaced, and this "
+        f"request has waited {waited_s:.0f} s for the new one."
+    )
+    headers = ((b"retry-after", b"10"),)
+    return Problem(503, message, code="model_loading", headers=headers)
+
+
 def bad_gateway(reason: str) -> Problem:
     """Return the 502 for an engine that cannot be reached, died or spoke no HTTP."""
     return Problem(502, f"The engine {reason}.", code="upstream_error")
@@ -109,5 +119,13 @@ BAD_ENCODING: Final = Problem(
 HEAD_TOO_LARGE: Final = Problem(431, "The request's header is too large.", closes=True)
 URL_TOO_LONG: Final = Problem(400, "The request's URL is too long.", closes=True)
 TOO_SLOW_CLIENT: Final = Problem(408, "The request did not arrive in time.", closes=True)
-STOPPING: Final = Problem(503, "The gateway is stopping.", code="overloaded")
+STOPPING: Final = Problem(
+    503, "The gateway is stopping.", code="overloaded", headers=((b"retry-after", b"2"),)
+)
+HELD_TOO_MANY: Final = Problem(
+    503,
+    "The model's engine is being replaced, and too many requests wait for it already.",
+    code="overloaded",
+    headers=((b"retry-after", b"5"),),
+)
 BUG: Final = Problem(500, "The gateway failed to handle this request; this is a bug.")

@@ -5,6 +5,7 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 from frontier.gateway.routes import Address, Target
+from frontier.gateway.wire.resolver import Resolver
 
 if TYPE_CHECKING:
     from frontier.gateway.core import Core
@@ -20,11 +21,11 @@ _PROBE_S: Final = 1.0
 _LONGEST_LINE: Final = 4096
 
 
-async def probe(address: Address, path: str) -> str:
+async def probe(address: Address, path: str, resolver: Resolver) -> str:
     """Return why the engine at *address* is not ready, empty if it is; within a second."""
     try:
         async with asyncio.timeout(_PROBE_S):
-            return await _probe(address, path)
+            return await _probe(address, path, resolver)
     except TimeoutError:
         return f"no answer from {address.url}{path} within {_PROBE_S:g} s"
     except OSError as error:
@@ -33,8 +34,10 @@ async def probe(address: Address, path: str) -> str:
         return f"{address.url}{path} answered no HTTP"
 
 
-async def _probe(address: Address, path: str) -> str:
-    reader, writer = await asyncio.open_connection(address.host, address.port, limit=_LONGEST_LINE)
+async def _probe(address: Address, path: str, resolver: Resolver) -> str:
+    reader, writer = await resolver.first(
+        address.host, lambda ip: asyncio.open_connection(ip, address.port, limit=_LONGEST_LINE)
+    )
     try:
         host = address.authority
         request = (
@@ -58,8 +61,9 @@ async def probe_all(core: "Core") -> dict[str, str]:
     targets = core.table.targets
     places = {(t.backend, t.address) for t in targets if t.address is not None}
     order = sorted(places, key=lambda place: (place[0], place[1].url))
-    reasons = await asyncio.gather(*(probe(a, _PATHS[b]) for b, a in order))
-    found = {t.backend: _unplaced(t) for t in targets if t.address is None}
+    reasons = await asyncio.gather(*(probe(a, _PATHS[b], core.pools.resolver) for b, a in order))
+    unplaced = [t for t in targets if t.address is None]
+    found = {t.backend: _unplaced(t) for t in sorted(unplaced, key=lambda t: t.is_held)}
     for (backend, _), reason in zip(order, reasons, strict=True):
         found[backend] = "; ".join(filter(None, (found.get(backend, ""), reason)))
     for backend, reason in found.items():
@@ -68,4 +72,6 @@ async def probe_all(core: "Core") -> dict[str, str]:
 
 
 def _unplaced(target: Target) -> str:
+    if target.is_held:
+        return f"requests wait: the {target.backend} engine is being replaced"
     return f"no {target.backend} engine is running"

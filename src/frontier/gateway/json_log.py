@@ -18,6 +18,7 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
         route: The path that answers, ``other`` for unknown ones.
         status: HTTP status; 499 if the client left first; of a stream that broke, its cause.
         ttft_ms: From the request's first byte to the first byte of the answer's body.
+        held_ms: Part of both durations: how long it waited for its engine to be replaced.
         bytes: Sent to the client.
     """
 
@@ -31,6 +32,7 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
     backend: str = ""
     stream: bool = False
     ttft_ms: float | None = None
+    held_ms: float | None = None
     tokens_in: int | None = None
     tokens_out: int | None = None
 

@@ -3,7 +3,7 @@
 import os
 import resource
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -84,7 +84,6 @@ class Metrics:
     """What the gateway counts. Label values come from configuration, never from a request."""
 
     def __init__(self) -> None:
-        self.inflight: dict[str, int] = {}
         self.backend_up: dict[str, int] = {}
         self.reload_failures = 0
         self._series: dict[tuple[str, str, str, bool], Series] = {}
@@ -95,7 +94,6 @@ class Metrics:
         for path in OPERATIONS:
             self._series.setdefault((path, OTHER, NO_BACKEND, False), Series(_OTHER_CODES))
         for target in table.targets:
-            self.inflight.setdefault(target.backend, 0)
             self.backend_up.setdefault(target.backend, 0)
             self._models.setdefault((target.name, target.backend), ModelSeries())
             for path in OPERATIONS:
@@ -135,25 +133,44 @@ class Metrics:
             for direction, count in zip(DIRECTIONS, series.tokens, strict=True):
                 yield (*labels, direction), count
 
-    def render(self, *, clients: int, upstreams: int, version: str) -> str:
+    def _in_flight_samples(self, counts: Mapping[Labels, int]) -> Iterator[tuple[Labels, int]]:
+        for labels in self._models:
+            yield labels, counts.get(labels, 0)
+
+    def _held_samples(self, counts: Mapping[str, int]) -> Iterator[tuple[Labels, int]]:
+        for name in dict.fromkeys(name for name, _ in self._models):
+            yield (name,), counts.get(name, 0)
+
+    def render(
+        self,
+        *,
+        clients: int,
+        upstreams: int,
+        in_flight: Mapping[Labels, int],
+        held: Mapping[str, int],
+        version: str,
+    ) -> str:
         """Return the exposition, Prometheus text format 0.0.4.
 
         Args:
             clients: Open connections from clients.
             upstreams: Open connections to engines.
+            in_flight: Requests that engines work on, by model and backend.
+            held: Requests that wait for their engine to be replaced, by model.
             version: Of Frontier, for ``frontier_build_info``.
         """
         first_tokens = ((labels, s.first_tokens) for labels, s in self._models.items())
         connections = ((("client",), clients), (("upstream",), upstreams))
         up = (((name,), value) for name, value in self.backend_up.items())
-        inflight = (((name,), value) for name, value in self.inflight.items())
+        working = self._in_flight_samples(in_flight)
         rejected = (((), self.reload_failures),)
         lines = [
             *_family("frontier_requests_total", "counter", _REQUESTS, self._request_samples()),
             *_histograms("frontier_request_duration_seconds", _DURATIONS, self._duration_samples()),
             *_histograms("frontier_time_to_first_token_seconds", _MODEL, first_tokens),
             *_family("frontier_tokens_total", "counter", _TOKENS, self._token_samples()),
-            *_family("frontier_inflight_requests", "gauge", ("backend",), inflight),
+            *_family("frontier_inflight_requests", "gauge", _MODEL, working),
+            *_family("frontier_held_requests", "gauge", ("model",), self._held_samples(held)),
             *_family("frontier_open_connections", "gauge", ("kind",), connections),
             *_family("frontier_backend_up", "gauge", ("backend",), up),
             *_family("frontier_config_reload_failures_total", "counter", (), rejected),
@@ -169,6 +186,7 @@ _HELP: Final = {
     "frontier_time_to_first_token_seconds": "From a request's first byte to a stream's first.",
     "frontier_tokens_total": "Tokens, as far as answers carry their usage.",
     "frontier_inflight_requests": "Requests that an engine works on.",
+    "frontier_held_requests": "Requests that wait for their model's engine to be replaced.",
     "frontier_open_connections": "Open TCP connections.",
     "frontier_backend_up": "1 if every engine of this backend answered its last probe.",
     "frontier_config_reload_failures_total": "Changed route files that were rejected.",

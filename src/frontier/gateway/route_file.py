@@ -1,7 +1,9 @@
 """Route files: YAML in, checked entries out, every complaint with file, line and field."""
 
+import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, cast
 
@@ -29,6 +31,7 @@ class TimeoutEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first_token: str | float | None = None
     idle: str | float | None = None
     total: str | float | None = None
+    hold: str | float | None = None
 
 
 class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,6 +42,7 @@ class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     aliases: tuple[Name, ...] = ()
     backend_url: str | None = None
     upstream_model: Name | None = None
+    hold: bool = False
     timeouts: TimeoutEntry = TimeoutEntry()
 
 
@@ -47,29 +51,58 @@ class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: tuple[ModelEntry, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A route file's bytes at one moment.
+
+    Attributes:
+        data: Empty for a missing file.
+        error: Why the file could not be read, empty if it could.
+    """
+
+    path: Path
+    data: bytes = b""
+    error: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the bytes, hex; that of no bytes for a missing file."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def read(path: Path) -> Content:
+    """Return what stands in *path* now."""
+    try:
+        return Content(path, path.read_bytes())
+    except FileNotFoundError:
+        return Content(path)
+    except OSError as error:
+        return Content(path, error=str(error))
+
+
 class RouteFile:
     """One route file and where its values stand.
 
     Args:
-        path: A missing or empty file has no models.
+        content: Nothing but blanks and comments has no models.
 
     Raises:
         ConfigError: unreadable, no YAML, or a wrong field.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, content: Content) -> None:
+        self.path = content.path
         self._root: yaml.Node | None = None
-        text = self._read()
+        text = self._decoded(content)
         self.models = self._parse(text) if text.strip() else ()
         self._check_names()
 
-    def _read(self) -> str:
+    def _decoded(self, content: Content) -> str:
+        if content.error:
+            raise ConfigError(f"{self.path}: cannot be read: {content.error}")
         try:
-            return self.path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return ""
-        except (OSError, UnicodeDecodeError) as error:
+            return content.data.decode()
+        except UnicodeDecodeError as error:
             raise ConfigError(f"{self.path}: cannot be read: {error}") from error
 
     def _parse(self, text: str) -> tuple[ModelEntry, ...]:

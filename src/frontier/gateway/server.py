@@ -20,11 +20,10 @@ from frontier.gateway.errors import STOPPING
 from frontier.gateway.health import probe_all
 from frontier.gateway.json_log import JsonLog
 from frontier.gateway.reload import Reloader
-from frontier.gateway.routes import load_table
+from frontier.gateway.route_table import build, load_sources
 from frontier.gateway.wire.client import ClientConnection
 
 _TICK_S: Final = 0.1
-_RELOAD_TICKS: Final = 5
 _PROBE_S: Final = 10.0
 _LAST_WORDS_S: Final = 1.0
 _BACKLOG: Final = 2048
@@ -42,6 +41,7 @@ class Options:
         api_key_file: Holds the one key that clients must present.
         max_body_bytes: The longest request body.
         drain_s: How long requests may finish after a SIGTERM.
+        most_held: How many requests may wait while engines are replaced.
         ready_fd: Gets the process id once every socket listens, then is closed.
     """
 
@@ -50,6 +50,7 @@ class Options:
     api_key_file: Path | None
     max_body_bytes: int
     drain_s: float
+    most_held: int
     ready_fd: int | None
 
 
@@ -61,16 +62,18 @@ def serve(options: Options) -> None:
         PortTakenError: another process listens there.
     """
     log = JsonLog()
+    sources = load_sources(options.config)
     core = Core(
-        table=load_table(options.config),
+        table=build(sources),
         key=_read_key(options.api_key_file),
         max_body_bytes=options.max_body_bytes,
         log=log,
+        most_held=options.most_held,
     )
     core.app = create_app(core)
     _allow_many_connections()
     sockets = [_listen(host, port) for host, port in options.listen]
-    asyncio.run(_Server(core, options, sockets).run())
+    asyncio.run(_Server(core, options, sockets, Reloader(core, sources)).run())
 
 
 def _allow_many_connections() -> None:
@@ -119,13 +122,18 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _Server:
-    def __init__(self, core: Core, options: Options, sockets: Sequence[socket.socket]) -> None:
+    def __init__(
+        self,
+        core: Core,
+        options: Options,
+        sockets: Sequence[socket.socket],
+        reloader: Reloader,
+    ) -> None:
         self._core = core
         self._options = options
         self._sockets = sockets
-        self._reloader = Reloader(core, options.config)
+        self._reloader = reloader
         self._stop = asyncio.Event()
-        self._ticks = 0
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -164,9 +172,7 @@ class _Server:
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.call_later(_TICK_S, self._tick, loop)
         self._core.tick()
-        self._ticks += 1
-        if self._ticks % _RELOAD_TICKS == 0:
-            self._reloader.check()
+        self._reloader.check()
 
     def _announce(self) -> None:
         addresses = [_url(s) for s in self._sockets]

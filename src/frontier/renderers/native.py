@@ -1,7 +1,5 @@
 """One model, its engine and the gateway as a project of host processes; pure."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,17 +64,23 @@ class GatewaySpec:
 
 
 def render(stack: str, engine: EngineSpec, gateway: GatewaySpec) -> Project:
-    """Return the project that serves one model behind the gateway.
+    """Return the project that serves one model with llama.cpp behind the gateway."""
+    route = Route(model=engine.model, service=ENGINE, backend=ENGINE, aliases=engine.aliases)
+    return behind_gateway(stack, _engine(engine), route, gateway)
+
+
+def behind_gateway(stack: str, engine: Service, route: Route, gateway: GatewaySpec) -> Project:
+    """Return the project of one *engine* and the gateway in front of it.
 
     The gateway needs the engine's port, not its readiness, so both start side by side.
     """
     return Project(
         name=f"frontier-{stack}",
         stack=stack,
-        services=(_engine(engine), _gateway(gateway)),
+        services=(engine, _gateway(gateway, engine.name)),
         address=gateway.bind,
         ports=gateway.ports,
-        routes=(Route(model=engine.model, service=ENGINE, backend=ENGINE, aliases=engine.aliases),),
+        routes=(route,),
     )
 
 
@@ -117,7 +121,7 @@ def _switch(value: bool) -> str:
     return "on" if value else "off"
 
 
-def _gateway(spec: GatewaySpec) -> Service:
+def _gateway(spec: GatewaySpec, engine: str) -> Service:
     return Service(
         name=GATEWAY,
         argv=(spec.python, "-m", "frontier.gateway", *gateway_flags(spec)),
@@ -125,7 +129,7 @@ def _gateway(spec: GatewaySpec) -> Service:
         health_path="/healthz",
         start_timeout_s=30.0,
         stop_grace_s=spec.drain_timeout_s + 5.0,  # time to say goodbye after the drain
-        needs=(ENGINE,),
+        needs=(engine,),
     )
 
 
@@ -146,28 +150,3 @@ def gateway_flags(spec: GatewaySpec) -> tuple[str, ...]:
 
 def _bracketed(address: str) -> str:
     return f"[{address}]" if ":" in address else address
-
-
-def routing(project: Project, ports: Mapping[str, int]) -> str:
-    """Return the gateway's routing file, YAML, for engines whose ports are known.
-
-    Args:
-        project: Its routes are written in order.
-        ports: Service name to loopback port; routes to other services are left out.
-    """
-    known = (route for route in project.routes if route.service in ports)
-    lines = [_route(route, ports[route.service]) for route in known]
-    head = "# Written by the Frontier daemon at every start of an engine; edits are lost.\n"
-    models = "".join(f"\n  - {line}" for line in lines) or " []"
-    return f"{head}version: 1\nmodels:{models}\n"
-
-
-def _route(route: Route, port: int) -> str:
-    entry = {
-        "name": route.model,
-        "aliases": list(route.aliases),
-        "backend": route.backend,
-        "backend_url": f"http://127.0.0.1:{port}",
-        "upstream_model": route.model,
-    }
-    return json.dumps(entry, ensure_ascii=False)  # JSON is YAML, and needs no PyYAML here

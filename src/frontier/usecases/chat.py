@@ -1,10 +1,30 @@
 """Asking the running stack, through the path that users take."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from frontier.domain.chat import Answer, Message, Sampling
 from frontier.domain.errors import RuntimeFailedError
 from frontier.ports import ChatClient, Clock
+
+PROOF: Final = Sampling(temperature=0.0, max_tokens=48)
+_QUESTION: Final = Message("user", "Say hello in one short sentence.")
+
+
+def prove(
+    model: str,
+    *,
+    chat: ChatClient,
+    clock: Clock,
+    on_text: Callable[[str], None] = lambda _: None,
+    sampling: Sampling = PROOF,
+) -> Answer:
+    """Return what *model* answers to a greeting: the proof that it works.
+
+    Raises:
+        RuntimeFailedError: the answer failed, or ended without a single token.
+    """
+    return ask(model, [_QUESTION], chat=chat, clock=clock, on_text=on_text, sampling=sampling)
 
 
 def ask(

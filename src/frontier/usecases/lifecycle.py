@@ -1,15 +1,16 @@
 """Starting, stopping and looking at what `up` has brought up."""
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from frontier.domain.errors import NotFoundError, NotRunningError
-from frontier.domain.plan import reconcile
+from frontier.domain.offload import Compute
 from frontier.domain.project import Project
 from frontier.domain.state import ServiceState
 from frontier.domain.wanted import Listening
-from frontier.ports import ProjectFile, Reporter, Runtime
+from frontier.ports import Journal, ProjectFile, Reporter, Runtime
+from frontier.usecases.change import Change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +22,11 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
-    """What `start` and `restart` did."""
+class Restarted:
+    """What `restart` did."""
 
     stack: str
     services: tuple[str, ...]
-    was_running: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class ServiceStatus:
     Attributes:
         memory_bytes: Resident memory, None where the process cannot be read.
         uptime_s: Seconds since its last start.
+        compute: Where it computes, in its own words; None where it does not tell, and for what
+            is no engine.
     """
 
     name: str
@@ -53,6 +55,7 @@ class ServiceStatus:
     uptime_s: float | None
     memory_bytes: int | None
     reason: str
+    compute: Compute | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +76,18 @@ class Status:
 
 
 def stop(
-    *, runtime: Runtime, project: ProjectFile, reporter: Reporter, forget: bool = False
+    *,
+    runtime: Runtime,
+    project: ProjectFile,
+    journal: Journal,
+    reporter: Reporter,
+    forget: bool = False,
 ) -> Stopped:
     """Stop all services, in-flight requests first; with *forget* the project goes, too."""
     was_running = runtime.stop(reporter)
     if forget:
         project.clear()
+    journal.clear()
     return Stopped(was_running=was_running, forgotten=forget)
 
 
@@ -88,54 +97,18 @@ def plan_stop(*, runtime: Runtime) -> Plan:
     return Plan(tuple(f"stop {s.name}" for s in state.services) if state else ())
 
 
-def plan_start(*, runtime: Runtime, project: ProjectFile) -> Plan:
-    """Return what `start` would do."""
-    state = runtime.state()
-    observed = state.digests if state else {}
-    return Plan(tuple(str(step) for step in reconcile(_declared(project).digests, observed)))
-
-
-def start(
-    *,
-    runtime: Runtime,
-    project: ProjectFile,
-    free_ports: Callable[[Listening, Collection[int]], None],
-    reporter: Reporter,
-) -> Started:
-    """Start again what the last `up` brought up.
-
-    Raises:
-        NotFoundError: nothing was brought up yet, or `down` forgot it.
-        PortTakenError: another process listens where the gateway should.
-        RuntimeFailedError: a service did not get ready.
-    """
-    declared = _declared(project)
-    state = runtime.state()
-    was_running = state is not None and state.is_ready(declared.digests)
-    if not was_running:
-        free_ports(_listening(declared), state.pids if state else frozenset())
-        runtime.apply(declared)
-        runtime.wait_ready(declared, reporter)
-    return Started(stack=declared.stack, services=tuple(declared.digests), was_running=was_running)
-
-
-def restart(
-    services: tuple[str, ...], *, runtime: Runtime, project: ProjectFile, reporter: Reporter
-) -> Started:
+def restart(services: tuple[str, ...], *, change: Change) -> Restarted:
     """Stop and start *services*, or all of them.
 
     Raises:
         NotFoundError: a name is no service of the running stack.
         NotRunningError: nothing runs.
     """
-    names = require_services(services, project=project)
-    if runtime.state() is None:
+    names = require_services(services, project=change.project)
+    if change.runtime.state() is None:
         raise NotRunningError("nothing runs here", hint="Start it: `frontier start`.")
-    for name in names:
-        runtime.restart(name)
-    changed = _declared(project)
-    runtime.wait_ready(changed, reporter)
-    return Started(stack=changed.stack, services=names, was_running=False)
+    project = change.restart(names)
+    return Restarted(stack=project.stack, services=names)
 
 
 def status(
@@ -145,6 +118,7 @@ def status(
     project: ProjectFile,
     memory: Callable[[int], int | None],
     now: Callable[[], float],
+    compute: Callable[[ServiceState, str], Compute | None],
 ) -> Status:
     """Return what runs; changes nothing.
 
@@ -154,19 +128,27 @@ def status(
         project: What should run.
         memory: Resident bytes of a process id, None if it cannot be read.
         now: Unix time, seconds.
+        compute: Where a service of that kind of engine computes, None if it does not tell.
     """
     state = runtime.state()
     if state is None:
         return Status(workspace=workspace, state="died" if runtime.has_died() else "stopped")
     declared = project.load()
     ready = declared is not None and state.is_ready(declared.digests)
+    backends = {r.service: r.backend for r in declared.routes} if declared else {}
     return Status(
         workspace=workspace,
         state="running" if ready else "degraded",
         stack=state.stack,
         models=tuple(route.model for route in declared.routes) if declared else (),
         urls=_listening(declared).urls if declared else (),
-        services=tuple(_service(s, memory, now()) for s in state.services),
+        services=tuple(
+            replace(
+                _service(s, memory, now()),
+                compute=compute(s, backends[s.name]) if s.name in backends else None,
+            )
+            for s in state.services
+        ),
     )
 
 

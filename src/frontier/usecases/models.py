@@ -116,8 +116,9 @@ def plan_pull(
     sources: ModelSources,
     catalog: Catalog,
     stored_as: str = "",
+    may_ask: bool = True,
 ) -> PullPlan:
-    """Return what `pull` would do; changes nothing, asks the network for sizes only."""
+    """Return what `pull` would do; changes nothing, with *may_ask* asks the network for sizes."""
     wanted = _want(name, store, catalog, stored_as)
     plan = PullPlan(
         name=wanted.name,
@@ -130,6 +131,8 @@ def plan_pull(
     )
     if model := _present(wanted, store):
         return replace(plan, size_bytes=model.size_bytes)
+    if not may_ask:
+        return replace(plan, source=_public(wanted.sources[0]), is_present=False)
     remote = sources.locate(wanted.sources[0])
     size, transfer, disk = _needs(wanted, remote)
     done = store.partials().get(wanted.name, 0)

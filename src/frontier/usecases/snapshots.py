@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
-from frontier.domain.errors import FrontierError, NotFoundError
+from frontier.domain.chat import Answer
+from frontier.domain.errors import NotFoundError
 from frontier.domain.snapshot import Snapshot
-from frontier.ports import ProjectFile, Reporter, Runtime, SnapshotStore
+from frontier.ports import SnapshotStore
+from frontier.usecases.change import Change, Prove
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,76 +14,76 @@ class RolledBack:
     """What `rollback` did, or would do.
 
     Attributes:
-        changes: Configuration files that differ between now and the snapshot.
+        changes: Files that differ between now and the snapshot, the declared project included.
         restarted: Something ran, and follows the restored project.
+        answer: The token that it gave; None where nothing runs or no model is declared.
     """
 
     snapshot: Snapshot
     changes: tuple[str, ...]
     restarted: bool
     applied: bool
+    answer: Answer | None = None
 
 
 def rollback(
-    snapshot_id: str | None,
-    *,
-    snapshots: SnapshotStore,
-    project: ProjectFile,
-    runtime: Runtime,
-    reporter: Reporter,
-    dry_run: bool = False,
+    snapshot_id: str | None, *, change: Change, prove: Prove, dry_run: bool = False
 ) -> RolledBack:
-    """Restore *snapshot_id*, the last configuration that was another one when None.
+    """Restore *snapshot_id*, the last good configuration that is another one when None.
 
-    What runs follows the restored project. The present state is saved first, so a rollback can
-    be rolled back by the name of that snapshot.
+    What runs follows the restored project, and gives a token. The present state is saved first,
+    so a rollback can be rolled back by the name of that snapshot.
+
+    Args:
+        snapshot_id: Its name or the beginning of it.
+        change: Exchanges what runs; the caller holds the workspace's lock.
+        prove: Streams a token of the model of that name through the gateway.
+        dry_run: Only tell what would change.
 
     Raises:
         NotFoundError: there is no such snapshot.
         RuntimeFailedError: the restored project does not start; what ran before runs again.
     """
-    snapshot = snapshots.find(snapshot_id) if snapshot_id else _newest(snapshots)
+    snapshots = change.snapshots
+    snapshot = snapshots.find(snapshot_id) if snapshot_id else last_good(snapshots)
     changes = snapshots.changes(snapshot)
-    running = runtime.state() is not None
+    answer, present = None, change.present()
     if not dry_run:
-        present = snapshots.take("rollback", keep=snapshot.id)
-        snapshots.restore(snapshot)
-        if running:
-            _follow_or_return(present, snapshots, project, runtime, reporter)
-    return RolledBack(snapshot=snapshot, changes=changes, restarted=running, applied=not dry_run)
+        saved = snapshots.take("rollback", keep=snapshot.id)
+        with change.journal.during("rollback"):
+            snapshots.restore(snapshot)
+            if present.state:
+                answer = change.follow(present, prove, lambda: snapshots.restore(saved))
+        if answer:
+            snapshots.mark_good()
+    return RolledBack(
+        snapshot=snapshot,
+        changes=changes,
+        restarted=present.state is not None,
+        applied=not dry_run,
+        answer=answer,
+    )
 
 
-def _newest(snapshots: SnapshotStore) -> Snapshot:
-    """Return the newest snapshot of another configuration; a rollback itself is not undone."""
-    for snapshot in snapshots.all():
-        if snapshot.before != "rollback" and snapshots.changes(snapshot):
-            return snapshot
+def last_good(snapshots: SnapshotStore) -> Snapshot:
+    """Return the newest snapshot of another state that streamed a token, or of another state.
+
+    After a rollback only what is older than the present state counts: rolling back again goes
+    further back, not forth.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    found = snapshots.all()
+    candidates = [s for s in found if s.before != "rollback"]
+    if found and found[0].before == "rollback":
+        here = (i for i, s in enumerate(candidates) if not snapshots.changes(s))
+        candidates = candidates[next(here, -1) + 1 :]
+    others = [s for s in candidates if snapshots.changes(s)]
+    good = max((s for s in others if s.is_good), key=lambda s: s.good_at, default=None)
+    if chosen := good or next(iter(others), None):
+        return chosen
     raise NotFoundError(
         "there is no earlier configuration to go back to",
         hint="`frontier rollback --list` names every snapshot; any can be restored by its name.",
     )
-
-
-def _follow_or_return(
-    present: Snapshot,
-    snapshots: SnapshotStore,
-    project: ProjectFile,
-    runtime: Runtime,
-    reporter: Reporter,
-) -> None:
-    try:
-        _follow(project, runtime, reporter)
-    except (FrontierError, KeyboardInterrupt):
-        reporter.say("the restored project does not start: going back to what ran before")
-        snapshots.restore(present)
-        _follow(project, runtime, reporter)
-        raise
-
-
-def _follow(project: ProjectFile, runtime: Runtime, reporter: Reporter) -> None:
-    restored = project.load()
-    if restored is None:
-        runtime.stop(reporter)
-    else:
-        runtime.apply(restored)
-        runtime.wait_ready(restored, reporter)

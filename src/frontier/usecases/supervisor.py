@@ -12,7 +12,7 @@ from frontier.domain.plan import Step, reconcile
 from frontier.domain.project import Project, Service
 from frontier.domain.state import DaemonState, ServiceState
 from frontier.domain.supervision import check, waves
-from frontier.renderers.native import routing
+from frontier.renderers.routes import routes_file
 from frontier.usecases.keeper import Effects, Keeper
 
 _log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class Supervisor:
         Raises:
             FrontierError: what should run cannot be read at the start.
         """
-        project = self.board.load()
+        project = self.board.load().on_host
         check(project.services)
         self._publish()
         async with asyncio.TaskGroup() as tasks:
@@ -92,7 +92,7 @@ class Supervisor:
 
     def _read(self) -> Project | None:
         try:
-            project = self.board.load()
+            project = self.board.load().on_host
             check(project.services)
         except FrontierError as error:
             _log.error("keeping what runs: %s", error.message)
@@ -159,7 +159,7 @@ class Supervisor:
                 services=tuple(states.values()),
             )
         )
-        text = routing(self._project, self._ports)
+        text = routes_file(self._project.routes, self._ports)
         if text != self._routes:
             self.board.publish_routes(text)
             self._routes = text

@@ -1,36 +1,27 @@
 """From nothing to a streamed token: the use-case behind `frontier up`."""
 
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from frontier.domain import fit
-from frontier.domain.chat import Answer, Message
-from frontier.domain.errors import ConfigError, FrontierError
+from frontier.domain.accelerator import Choice
+from frontier.domain.chat import Answer
+from frontier.domain.errors import ModelNotFoundError
 from frontier.domain.machine import Machine
 from frontier.domain.model import Model
+from frontier.domain.placement import Placement
 from frontier.domain.plan import Step, reconcile
 from frontier.domain.project import Project
 from frontier.domain.stack import Stack
 from frontier.domain.state import DaemonState
 from frontier.domain.units import size
-from frontier.domain.wanted import Listening, Wanted
-from frontier.ports import (
-    ChatClient,
-    Clock,
-    HeaderReader,
-    MachineProbe,
-    ProjectFile,
-    Reporter,
-    Runtime,
-    SnapshotStore,
-    StackSource,
-)
-from frontier.usecases.chat import ask
+from frontier.domain.wanted import Wanted
+from frontier.ports import ChatClient, Clock, HeaderReader, MachineProbe, Reporter, StackSource
+from frontier.usecases.change import Change
+from frontier.usecases.chat import prove
 from frontier.usecases.models import PullPlan
-
-_QUESTION = Message("user", "Say hello in one short sentence.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +29,15 @@ class StackUp:
     """What `up` did, or with a dry run would do.
 
     Attributes:
-        runtime: ``native``.
+        runtime: ``native``, ``docker`` or ``hybrid``.
         urls: Where the gateway answers, without a path.
         decisions: What was decided, each with its reason.
         pull: The download that a dry run found to be missing; None where the model is there.
         steps: What changed; empty when all ran already.
-        answer: The proof; None in a dry run.
+        answer: The proof; None in a dry run, and where the engine has no model yet.
         clients: One line to paste per client, by its name.
+        pull_command: What brings an engine that has no model the one that was asked for; "" where
+            the proof succeeded.
     """
 
     stack: str
@@ -57,30 +50,33 @@ class StackUp:
     applied: bool
     answer: Answer | None
     clients: Mapping[str, str]
+    pull_command: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Up:
-    """One run of `up`, with all it asks of the outside.
+    """One run of `up`, `start` or `stack select`, with all it asks of the outside.
 
     Attributes:
         stacks: Where the stack comes from.
         machine: Probes the machine.
-        plan_model: Tells whether the model is there, and its size.
+        place: Decides what runs the stack and where it computes.
+        plan_model: Tells whether the model is there; with True it may ask for its size.
         obtain: Returns the model, downloading it where it is not there.
+        own_model: Returns the model that the engine of a stack gets by itself; None where it
+            takes one of the store.
         memory: Resident bytes of a process id, None if it cannot be read.
         header: Reads what the model says about itself.
-        engine: Says which engine will compute, and why that one.
-        build: Renders the project for a model, a machine and a context in tokens.
-        free_ports: Raises PortTakenError when the gateway could not listen; the given process
-            ids may hold its ports.
-        runtime: Runs the project.
-        project: What ran before.
-        snapshots: Take one before anything changes.
+        build: Renders the project for a stack, its place, a model, a machine and a context in
+            tokens.
+        images: Brings the images that a project needs to this machine; with True it only tells
+            which are missing.
+        change: Carries the project out.
+        require_used: Raises where the engines of a project do not compute where it was chosen;
+            returns what the person should know, "" for nothing.
         chat: The gateway, as users reach it.
         clock: Measures the answer.
         clients: Returns the lines to paste for a model name.
-        changing: Holds the workspace's lock; a long download needs none.
         reporter: Hears every decision and shows progress.
         on_text: Receives the proof's text as it streams.
         decisions: Filled as they are made.
@@ -88,20 +84,19 @@ class Up:
 
     stacks: StackSource
     machine: MachineProbe
-    plan_model: Callable[[str], PullPlan]
+    place: Callable[[Stack, Machine], Placement]
+    plan_model: Callable[[str, bool], PullPlan]
     obtain: Callable[[str], Model]
+    own_model: Callable[[Stack, str], Model | None]
     memory: Callable[[int], int | None]
     header: HeaderReader
-    engine: Callable[[], str]
-    build: Callable[[Model, Machine, int], Project]
-    free_ports: Callable[[Listening, Collection[int]], None]
-    runtime: Runtime
-    project: ProjectFile
-    snapshots: SnapshotStore
+    build: Callable[[Stack, Placement, Model, Machine, int], Project]
+    images: Callable[[Project, bool], tuple[str, ...]]
+    change: Change
+    require_used: Callable[[Project, Choice], str]
     chat: ChatClient
     clock: Clock
     clients: Callable[[str], Mapping[str, str]]
-    changing: Callable[[str], AbstractContextManager[None]]
     reporter: Reporter
     on_text: Callable[[str], None]
     decisions: list[str] = field(default_factory=list[str])
@@ -111,42 +106,49 @@ class Up:
 
         Raises:
             RefusedError: unsafe or too large; nothing was changed.
+            ModelNotFoundError: the model is not here, and *wanted* says not to download it.
             RuntimeFailedError: a service did not start or no token came; what ran before runs
                 again.
         """
         stack = self.stacks.load(wanted.stack)
-        self._decide(_runtime(stack))
         machine = self.machine()
         self._decide(describe(machine))
-        self._decide(f"engine: {self.engine()}")
-        state = self.runtime.state()
-        free = fit.free_bytes(machine, held_bytes=self._held(state))
-        plan = self._plan_model(wanted.model, free)
-        chosen = self._choose(wanted, plan, download=not dry_run)
-        project = self.build(chosen.model, machine, chosen.context)
+        place = self.place(stack, machine)
+        self._decide(*place.reasons)
+        state = self.change.runtime.state()
+        held = self._held(state)
+        free = fit.free_bytes(machine, held_bytes=held, limit_bytes=place.memory_bytes)
+        chosen = self._choose(stack, wanted, free, dry_run=dry_run)
+        project = self.build(stack, place, chosen.model, machine, chosen.context)
         steps = reconcile(project.digests, state.digests if state else {})
+        self._decide(*map(str, steps or ["everything runs already, unchanged"]))
         settled = state is not None and state.is_ready(project.digests)
         if not settled:
             fit.require(chosen.model.name, chosen.needed_bytes, free)
-        self._decide(*map(str, steps or ["everything runs already, unchanged"]))
+        if dry_run:
+            self._foresee(project, state, settled=settled)
+        proof = partial(self._prove, stack, wanted, project, place.choice)
         answer = None
-        if dry_run and not settled:
-            self.free_ports(wanted.listening, state.pids if state else frozenset())
-        if not dry_run:
-            if not settled or self._saved() is None:
-                self._bring_up(project, wanted.listening)
-            answer = self._prove(chosen.model.name, wanted)
+        if not dry_run and settled and self.change.declared() is not None:
+            self.change.redeclare(project)
+            answer = proof(chosen.model.name)
+        elif not dry_run:
+            self.images(project, False)
+            beside = free is not None and 0 < chosen.needed_bytes <= free - held
+            answer = self.change.carry_out(project, proof, fits_beside=beside)
+        lacks_model = not dry_run and answer is None
         return StackUp(
             stack=stack.name,
             model=chosen.model.name,
-            runtime="native",
+            runtime=project.runtime,
             urls=wanted.listening.urls,
             decisions=tuple(self.decisions),
-            pull=None if plan.is_present else plan,
+            pull=chosen.plan,
             steps=steps,
             applied=not dry_run,
             answer=answer,
             clients=self.clients(chosen.model.name),
+            pull_command=_pull_command(project, stack, wanted.model) if lacks_model else "",
         )
 
     def _decide(self, *texts: str) -> None:
@@ -154,18 +156,21 @@ class Up:
             self.decisions.append(text)
             self.reporter.say(text)
 
-    def _plan_model(self, name: str, free: int | None) -> PullPlan:
-        """Refuse a model that memory cannot hold before its first byte is downloaded."""
-        plan = self.plan_model(name)
+    def _choose(
+        self, stack: Stack, wanted: Wanted, free: int | None, *, dry_run: bool
+    ) -> "_Chosen":
+        """Return the model to run; one that memory cannot hold is refused before its download."""
+        if own := self.own_model(stack, wanted.model):
+            self._decide(f"model: {own.name}, which {stack.title} gets by itself")
+            return _Chosen(own, wanted.context, 0)
+        plan = self.plan_model(wanted.model, wanted.fetch)
         if not plan.is_present:
+            self._require_fetch(plan, wanted)
             length = size(plan.download_bytes) if plan.download_bytes else "size unknown"
             self._decide(f"model: {plan.name} is to be downloaded from {plan.source}, {length}")
             fit.require(plan.name, fit.needed_bytes(plan.size_bytes or 0, None, 0), free)
-        return plan
-
-    def _choose(self, wanted: Wanted, plan: PullPlan, *, download: bool) -> "_Chosen":
-        if not plan.is_present and not download:
-            return _Chosen(_planned(plan), wanted.context, 0)
+            if dry_run:
+                return _Chosen(_planned(plan), wanted.context, 0, plan)
         model = self.obtain(wanted.model)
         header = self.header(model.path)
         context = min(wanted.context, header.context_length or wanted.context)
@@ -173,61 +178,54 @@ class Up:
         self._decide(
             f"model: {model.name}, {context:,} tokens of context, about {size(needed)} of memory"
         )
-        return _Chosen(model, context, needed)
+        return _Chosen(model, context, needed, None if plan.is_present else plan)
 
-    def _bring_up(self, project: Project, listening: Listening) -> None:
-        with self.changing("up"):
-            state = self.runtime.state()
-            before = self._saved()
-            self.free_ports(listening, state.pids if state else frozenset())
-            self.snapshots.take("up")
-            try:
-                self.runtime.apply(project)
-                self.runtime.wait_ready(project, self.reporter)
-            except (FrontierError, KeyboardInterrupt):
-                self._go_back(before, was_running=state is not None)
-                raise
+    def _require_fetch(self, plan: PullPlan, wanted: Wanted) -> None:
+        if not wanted.fetch:
+            raise ModelNotFoundError(
+                f"the model {plan.name} is not on this machine",
+                hint=f"Download it: frontier models pull {plan.name}, or begin with: frontier up",
+            )
 
-    def _saved(self) -> Project | None:
-        try:
-            return self.project.load()
-        except ConfigError:
-            return None  # damaged: rendered anew
-
-    def _go_back(self, before: Project | None, *, was_running: bool) -> None:
-        if before and was_running:
-            self._decide("going back to what ran before")
-            self.runtime.apply(before)
-            self.runtime.wait_ready(before, self.reporter)
-            return
-        self.runtime.stop(self.reporter)
-        if before:
-            self.project.save(before)
-        else:
-            self.project.clear()
+    def _foresee(self, project: Project, state: DaemonState | None, *, settled: bool) -> None:
+        """Find what would stop a real run, and tell the images it would bring."""
+        if not settled:
+            self.change.require_possible(project, state)
+        self._decide(*(f"image: {name} is to be brought" for name in self.images(project, True)))
 
     def _held(self, state: DaemonState | None) -> int:
         """Return the memory that gives way when what runs is replaced."""
         return sum(self.memory(pid) or 0 for pid in state.pids) if state else 0
 
-    def _prove(self, model: str, wanted: Wanted) -> Answer:
-        return ask(
-            model,
-            [_QUESTION],
-            chat=self.chat,
-            clock=self.clock,
-            on_text=self.on_text,
-            sampling=wanted.proof,
-        )
+    def _prove(
+        self, stack: Stack, wanted: Wanted, project: Project, choice: Choice, model: str
+    ) -> Answer | None:
+        try:
+            answer = prove(
+                model,
+                chat=self.chat,
+                clock=self.clock,
+                on_text=self.on_text,
+                sampling=wanted.proof,
+            )
+        except ModelNotFoundError:
+            if stack.model_format != "ollama":
+                raise
+            self._decide(f"{stack.title} has no model {wanted.model} yet")
+            return None
+        if warning := self.require_used(project, choice):
+            self._decide(f"warning: {warning}")
+        return answer
 
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """The model to run, its context in tokens and the memory for both."""
+    """The model to run, its context in tokens, the memory for both, and how it came here."""
 
     model: Model
     context: int
     needed_bytes: int
+    plan: PullPlan | None = None
 
 
 def describe(machine: Machine) -> str:
@@ -244,6 +242,12 @@ def describe(machine: Machine) -> str:
     return ", ".join(parts)
 
 
+def _pull_command(project: Project, stack: Stack, model: str) -> str:
+    if project.containers is None:
+        return f"ollama pull {model}"
+    return f"docker exec {project.containers.name}-{stack.engine}-1 ollama pull {model}"
+
+
 def _planned(plan: PullPlan) -> Model:
     """Return the model of a dry run, which is not there yet."""
     return Model(
@@ -254,8 +258,3 @@ def _planned(plan: PullPlan) -> Model:
         file_name="",
         path=Path("not-downloaded-yet"),
     )
-
-
-def _runtime(stack: Stack) -> str:
-    stack.require_native()
-    return f"runtime: native, because {stack.title} ships with Frontier and needs no image"

@@ -55,6 +55,27 @@ def test_layers_may_differ_in_their_heads(tmp_path: Path) -> None:
     assert (header.expert_count, header.vocab_size, header.quantisation) == (8, 77, "type 9999")
 
 
+@pytest.mark.parametrize("longest", [3, 300_000])
+def test_a_vocabulary_is_longer_than_what_is_read_at_once(tmp_path: Path, longest: int) -> None:
+    words = ["x" * longest, *(f"word{n}" for n in range(60_000)), "y" * longest]
+    tokens: dict[str, object] = {"tokenizer.ggml.tokens": words}
+    data = gguf(**tokens)
+
+    header = read_header(written(tmp_path, data))
+
+    assert header.vocab_size == 60_002
+    assert header.kv_bytes_per_token == 2 * 2 * (16 + 16) * 2  # what follows is read as well
+
+
+def test_a_vocabulary_that_ends_early_is_refused(tmp_path: Path) -> None:
+    tokens: dict[str, object] = {"tokenizer.ggml.tokens": [f"word{n}" for n in range(60_000)]}
+    data = gguf(**tokens)
+    path = written(tmp_path, data[: len(data) // 2])
+
+    with pytest.raises(ModelFormatError, match="ends within its header"):
+        read_header(path)
+
+
 def test_a_silent_header_leaves_everything_open(tmp_path: Path) -> None:
     header = read_header(written(tmp_path, raw(version=2)))
 

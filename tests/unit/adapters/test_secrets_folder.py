@@ -1,7 +1,7 @@
 import os
 from pathlib import Path
 
-from frontier.adapters.secrets_folder import secret_file
+from frontier.adapters.secrets_folder import generated_secret, secret_file
 
 
 def test_a_secret_is_readable_by_its_owner_only(tmp_path: Path) -> None:
@@ -30,3 +30,19 @@ def test_old_values_go_and_those_that_a_rollback_may_need_stay(tmp_path: Path) -
 
     assert [path for path in files if not path.exists()] == files[1:3]
     assert other.exists()
+
+
+def test_a_generated_secret_is_random_once_and_for_the_owner_only(tmp_path: Path) -> None:
+    first = generated_secret(tmp_path, "grafana")
+
+    assert generated_secret(tmp_path, "grafana") == first
+    assert first.read_text() != generated_secret(tmp_path / "other", "grafana").read_text()
+    assert first.stat().st_mode & 0o777 == 0o600
+
+
+def test_of_two_generated_secrets_the_newest_counts(tmp_path: Path) -> None:
+    for name, time_s in (("grafana-b", 1e9), ("grafana-a", 2e9), ("grafana-c", 1.5e9)):
+        (tmp_path / name).write_text(name)
+        os.utime(tmp_path / name, (time_s, time_s))
+
+    assert generated_secret(tmp_path, "grafana") == tmp_path / "grafana-a"

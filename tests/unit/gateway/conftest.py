@@ -5,8 +5,9 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
@@ -14,9 +15,12 @@ from frontier.gateway.app import create_app
 from frontier.gateway.clock import Clock
 from frontier.gateway.core import Core
 from frontier.gateway.json_log import JsonLog
-from frontier.gateway.routes import load_table
+from frontier.gateway.route_file import Content
+from frontier.gateway.route_table import build, load_sources, parse
 from frontier.gateway.wire.client import ClientConnection
 from scripted_upstream import ScriptedUpstream
+
+T = TypeVar("T")
 
 
 class HandClock(Clock):
@@ -38,7 +42,7 @@ class InsideGateway:
         self._sink = os.open(os.devnull, os.O_WRONLY)
         self.loop = asyncio.new_event_loop()
         self.core = Core(
-            table=load_table([routes]),
+            table=build(load_sources([routes])),
             key=None,
             max_body_bytes=10_000_000,
             log=JsonLog(self._sink),
@@ -47,7 +51,11 @@ class InsideGateway:
         self.core.app = create_app(self.core)
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
-        self.port = asyncio.run_coroutine_threadsafe(self._listen(), self.loop).result(5)
+        self.port = self.run(self._listen())
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do *work* on the gateway's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(5)
 
     async def _listen(self) -> int:
         factory = lambda: ClientConnection(self.core)  # noqa: E731
@@ -62,14 +70,30 @@ class InsideGateway:
             self.clock.now += seconds
             self.core.tick()
 
-        asyncio.run_coroutine_threadsafe(tick(), self.loop).result(5)
+        self.run(tick())
+
+    def use(self, routes: str) -> None:
+        """Take the route file *routes* over."""
+
+        async def use() -> None:
+            self.core.use(build([parse(Content(Path("routes.yaml"), routes.encode()))]))
+
+        self.run(use())
+
+    def in_flight(self) -> int:
+        """Return how many requests engines work on."""
+
+        async def count() -> int:
+            return self.core.in_flight().total()
+
+        return self.run(count())
 
     def close(self) -> None:
         async def stop() -> None:
             self._server.close()
             self.core.close()
 
-        asyncio.run_coroutine_threadsafe(stop(), self.loop).result(5)
+        self.run(stop())
         self.loop.call_soon_threadsafe(self.loop.call_later, 0.05, self.loop.stop)
         self._thread.join(5)
         self.loop.close()

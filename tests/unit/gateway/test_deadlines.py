@@ -105,7 +105,7 @@ def test_an_answer_that_the_last_request_leaves_in_the_buffer_is_given_up(
 def test_an_engine_that_cannot_be_reached_in_time_gets_502(inside: InsideGateway) -> None:
     with RawClient(inside.port) as client:
         client.post(chat("deaf"))
-        until(lambda: inside.core.metrics.inflight["mistral"], what="the attempt")
+        until(inside.in_flight, what="the attempt")
         inside.pass_time(6)
 
         answer = client.read()
@@ -117,9 +117,9 @@ def test_an_engine_that_cannot_be_reached_in_time_gets_502(inside: InsideGateway
 def test_a_client_that_leaves_while_we_connect_costs_nothing_more(inside: InsideGateway) -> None:
     with RawClient(inside.port) as client:
         client.post(chat("deaf"))
-        until(lambda: inside.core.metrics.inflight["mistral"], what="the attempt")
-    until(lambda: not inside.core.metrics.inflight["mistral"], what="the end of the attempt")
-    assert inside.core.upstream_connections() == 0
+        until(inside.in_flight, what="the attempt")
+    until(lambda: not inside.in_flight(), what="the end of the attempt")
+    assert inside.core.pools.open == 0
 
 
 def test_a_stream_may_last_as_long_as_it_flows(
@@ -206,9 +206,9 @@ def test_idle_connections_to_engines_are_closed_after_a_while(
     with RawClient(inside.port) as client:
         client.post(chat("m", "once"))
         assert client.read().status == 200
-        assert inside.core.upstream_connections() == 1
+        assert inside.core.pools.open == 1
         inside.pass_time(31)
-        until(lambda: inside.core.upstream_connections() == 0, what="the close")
+        until(lambda: inside.core.pools.open == 0, what="the close")
         client.post(chat("m", "once"))
         assert client.read().status == 200
 
@@ -228,7 +228,7 @@ def test_an_engine_that_talks_unasked_loses_its_connection(
         client.post(chat("m", "talks"))
         assert client.read().status == 200
         talk.set()
-        until(lambda: inside.core.upstream_connections() == 0, what="the close")
+        until(lambda: inside.core.pools.open == 0, what="the close")
         client.post(chat("m"))
         assert b"fake" not in client.read().body
 

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -10,10 +11,17 @@ from prometheus_client.parser import text_string_to_metric_families
 from frontier.gateway.errors import Problem
 from frontier.gateway.json_log import AccessLine, JsonLog
 from frontier.gateway.metrics import Metrics
-from frontier.gateway.routes import load_table
+from frontier.gateway.route_table import build, load_sources
 from frontier.gateway.upstream_errors import translate
 from frontier.gateway.wire.checks import normalise
 
+RENDERED: Any = {
+    "clients": 1,
+    "upstreams": 2,
+    "in_flight": {('a"\n\\', "vllm"): 3},
+    "held": {'a"\n\\': 4},
+    "version": "0",
+}
 LINE = AccessLine(time="t", request_id="r", route="/", status=200, duration_ms=1.0, bytes=2)
 
 
@@ -90,19 +98,25 @@ def test_metrics_are_valid_before_and_after_requests(tmp_path: Path) -> None:
     routes = tmp_path / "r.yaml"
     routes.write_text('version: 1\nmodels: [{name: "a\\"\\n\\\\", backend: vllm}]')
     metrics = Metrics()
-    metrics.declare(load_table([routes]))
-    before = metrics.render(clients=1, upstreams=2, version="0")
+    metrics.declare(build(load_sources([routes])))
+    before = metrics.render(**RENDERED)
     series = metrics.series("/v1/completions", 'a"\n\\', "vllm", stream=True)
     series.codes[418] = 1
     series.durations.observe(2.0)
     metrics.model('a"\n\\', "vllm").first_tokens.observe(0.05)
     metrics.series("/v1/completions", "gone since a reload", "x", stream=False).codes[200] = 1
     metrics.model("gone since a reload", "x").count((1, 2, 3))
-    after = metrics.render(clients=1, upstreams=2, version="0")
+    after = metrics.render(**RENDERED)
 
     first = {f.name: f for f in text_string_to_metric_families(before)}
     last = {f.name: f for f in text_string_to_metric_families(after)}
     assert first.keys() == last.keys()
+    working, held = (last[f"frontier_{k}_requests"].samples for k in ("inflight", "held"))
+    assert [s.value for s in working] == [3, 0]
+    assert [(s.labels["model"], s.value) for s in held] == [
+        ('a"\n\\', 4),
+        ("gone since a reload", 0),
+    ]
     counts = [s for s in last["frontier_requests"].samples if s.value]
     assert {s.labels["code"] for s in counts} == {"418", "200"}
     assert {s.labels["model"] for s in counts} == {'a"\n\\', "gone since a reload"}

@@ -1,10 +1,13 @@
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from frontier.domain.errors import ConfigError
 from frontier.gateway.durations import seconds
-from frontier.gateway.routes import Address, Table, Timeouts, load_table
+from frontier.gateway.route_table import build, load_sources
+from frontier.gateway.routes import Address, Table, Timeouts
 
 ONE = """
 version: 1
@@ -15,6 +18,10 @@ models:
     backend_url: http://127.0.0.1:4000
     timeouts: {idle: 5s, total: 90}
 """
+
+
+def load_table(paths: Sequence[Path]) -> Table:
+    return build(load_sources(paths))
 
 
 def load(tmp_path: Path, *texts: str) -> Table:
@@ -168,3 +175,87 @@ def test_durations(value: str | float, expected: float) -> None:
 def test_what_is_no_duration(value: str | float) -> None:
     with pytest.raises(ValueError, match="is not a duration"):
         seconds(value)
+
+
+# Holding
+
+
+def held(tmp_path: Path, *texts: str) -> dict[str, float | None]:
+    """Return how long requests for each model wait, None if they do not."""
+    targets = load(tmp_path, *texts).targets
+    assert not [t for t in targets if t.is_held and t.address], "nothing is sent while it is held"
+    return {t.name: t.timeouts.hold if t.is_held else None for t in targets}
+
+
+GENERATED = """
+version: 1
+models:
+  - name: one
+    backend: llamacpp
+    backend_url: http://127.0.0.1:4000
+    hold: true
+    timeouts: {hold: 300s}
+  - {name: two, backend: vllm, backend_url: "http://127.0.0.1:5000"}
+"""
+
+
+def test_a_held_model_waits_with_or_without_an_address(tmp_path: Path) -> None:
+    text = "version: 1\nmodels: [{name: m, backend: vllm, hold: true}]"
+
+    assert held(tmp_path, GENERATED) == {"one": 300, "two": None}
+    assert held(tmp_path, text) == {"m": 120}
+
+
+def test_a_users_entry_waits_with_the_engine_that_it_inherits(tmp_path: Path) -> None:
+    users = """
+version: 1
+models:
+  - {name: one, aliases: [uno], backend: llamacpp, timeouts: {first_token: 7s}}
+  - {name: short, backend: llamacpp, timeouts: {hold: 9s}}
+  - {name: same-address, backend: openai, backend_url: "http://127.0.0.1:4000/v1"}
+  - {name: elsewhere, backend: llamacpp, backend_url: "http://127.0.0.1:4001"}
+  - {name: other, backend: vllm}
+"""
+
+    assert held(tmp_path, GENERATED, users) == {
+        "one": 300,
+        "short": 9,
+        "same-address": 300,
+        "elsewhere": None,
+        "two": None,
+        "other": None,
+    }
+    table = load(tmp_path, GENERATED, users)
+    assert table.routes["uno"].target.is_held
+    assert table.routes["uno"].target.timeouts.first_token == 7
+
+
+def test_a_users_entry_inherits_the_address_again_after_the_switch(tmp_path: Path) -> None:
+    users = "version: 1\nmodels: [{name: mine, aliases: [my], backend: llamacpp}]"
+    after = GENERATED.replace("hold: true", "hold: false").replace(":4000", ":4999")
+
+    table = load(tmp_path, after, users)
+
+    assert table.routes["my"].target.address == Address("127.0.0.1", 4999)
+    assert not table.routes["my"].target.is_held
+
+
+def test_a_user_may_hold_a_model_of_their_own(tmp_path: Path) -> None:
+    users = "version: 1\nmodels: [{name: two, backend: vllm, hold: true}]"
+
+    assert held(tmp_path, GENERATED.replace("hold: true", ""), users) == {"one": None, "two": 120}
+
+
+def test_a_table_knows_its_files_and_its_addresses(tmp_path: Path) -> None:
+    table = load(tmp_path, GENERATED, "")
+
+    assert table.addresses == {Address("127.0.0.1", 5000)}
+    assert table.digests == {
+        str(tmp_path / "0.yaml"): hashlib.sha256(GENERATED.encode()).hexdigest(),
+        str(tmp_path / "1.yaml"): hashlib.sha256().hexdigest(),
+    }
+
+
+def test_hold_is_true_or_false(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"models\[0\].hold: Expected `bool`"):
+        load(tmp_path, GENERATED.replace("hold: true", "hold: 5s"))

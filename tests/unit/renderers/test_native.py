@@ -2,11 +2,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
 from frontier.domain.project import Project, Route
 from frontier.domain.supervision import check
-from frontier.renderers.native import EngineSpec, GatewaySpec, render, routing
+from frontier.renderers.native import EngineSpec, GatewaySpec, render
 
 ENGINE = EngineSpec(argv=("llama-server",), model="smollm2:135m", path=Path("/m/a.gguf"))
 GATEWAY = GatewaySpec(
@@ -92,29 +91,3 @@ def test_the_gateway_gets_time_for_its_drain() -> None:
     rendered = render("s", ENGINE, replace(GATEWAY, drain_timeout_s=60))
 
     assert rendered.services[1].stop_grace_s == 65
-
-
-def test_the_routing_file_is_yaml_for_engines_whose_port_is_known() -> None:
-    project = Project(
-        name="p",
-        stack="s",
-        services=(),
-        routes=(
-            Route(model='mö"del: 😀', service="one", backend="llamacpp", aliases=("a:b", "c")),
-            Route(model="later", service="two", backend="llamacpp"),
-        ),
-    )
-
-    assert yaml.safe_load(routing(project, {"one": 5001})) == {
-        "version": 1,
-        "models": [
-            {
-                "name": 'mö"del: 😀',
-                "aliases": ["a:b", "c"],
-                "backend": "llamacpp",
-                "backend_url": "http://127.0.0.1:5001",
-                "upstream_model": 'mö"del: 😀',
-            }
-        ],
-    }
-    assert yaml.safe_load(routing(project, {})) == {"version": 1, "models": []}

@@ -65,8 +65,10 @@ class World:
             stored_as=stored_as,
         )
 
-    def plan(self, name: str) -> models.PullPlan:
-        return models.plan_pull(name, store=self.store, sources=self.sources, catalog=self.catalog)
+    def plan(self, name: str, *, may_ask: bool = True) -> models.PullPlan:
+        return models.plan_pull(
+            name, store=self.store, sources=self.sources, catalog=self.catalog, may_ask=may_ask
+        )
 
     def find(self, name: str) -> str:
         return models.find(name, store=self.store, catalog=self.catalog).name
@@ -292,6 +294,16 @@ def test_a_plan_says_what_would_come_and_changes_nothing(world: World) -> None:
     assert plan.disk_bytes == len(WHEEL) + len(MODEL)
     assert plan.free_bytes > 0
     assert not world.store.root.exists()
+
+
+def test_a_plan_may_be_made_without_the_network(world: World) -> None:
+    plan = world.plan("hf:nobody/nothing/m.gguf", may_ask=False)
+
+    assert (plan.is_present, plan.source, plan.size_bytes) == (
+        False,
+        "hf:nobody/nothing/m.gguf",
+        None,
+    )
 
 
 def test_a_plan_counts_what_is_here_already(world: World) -> None:

@@ -3,30 +3,36 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from fakes import (
     FakeChat,
+    FakeGateway,
+    FakeJournal,
     FakeProjectFile,
     FakeReporter,
     FakeRuntime,
     FakeSnapshots,
     project,
 )
+from frontier.domain.accelerator import Choice
 from frontier.domain.chat import Piece
 from frontier.domain.errors import (
     DoesNotFitError,
+    ModelNotFoundError,
     PortTakenError,
     RuntimeFailedError,
     StackNotFoundError,
-    UsageError,
 )
 from frontier.domain.machine import AppleChip, Cpu, Gpu, Machine, Memory
 from frontier.domain.model import GgufHeader, Model
+from frontier.domain.placement import Placement
 from frontier.domain.project import Project
 from frontier.domain.stack import Stack
 from frontier.domain.wanted import Listening, Wanted
+from frontier.usecases.change import Change
 from frontier.usecases.models import PullPlan
 from frontier.usecases.up import StackUp, Up, describe
 
@@ -63,8 +69,8 @@ HEADER = GgufHeader(
 
 
 class OneStack:
-    def __init__(self, runtimes: tuple[str, ...] = ("native",)) -> None:
-        self.runtimes = runtimes
+    def __init__(self, model_format: Literal["gguf", "ollama", "hub"] = "gguf") -> None:
+        self.model_format: Literal["gguf", "ollama", "hub"] = model_format
 
     def names(self) -> tuple[str, ...]:
         return ("llamacpp",)
@@ -72,7 +78,7 @@ class OneStack:
     def load(self, name: str) -> Stack:
         if name != "llamacpp":
             raise StackNotFoundError(f"there is no stack named {name!r}")
-        return Stack(name=name, title="t", engine="llamacpp", runtimes=self.runtimes)
+        return Stack(name=name, title="t", engine="llamacpp", model_format=self.model_format)
 
 
 @dataclass
@@ -81,7 +87,10 @@ class World:
     chat: FakeChat = field(default_factory=lambda: FakeChat([Piece(text="Hi")]))
     snapshots: FakeSnapshots = field(default_factory=FakeSnapshots)
     stacks: OneStack = field(default_factory=OneStack)
+    journal: FakeJournal = field(default_factory=FakeJournal)
     machine: Machine = MACHINE
+    memory_bytes: int | None = None
+    missing_images: tuple[str, ...] = ()
     size_bytes: int = 100_000_000
     taken: bool = False
     is_present: bool = True
@@ -89,6 +98,14 @@ class World:
     contexts: list[int] = field(default_factory=list)
     ours: list[Collection[int]] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
+
+    warning: str = ""
+    is_on_cpu: bool = False
+
+    def require_used(self, project: Project, choice: Choice) -> str:
+        if self.is_on_cpu:
+            raise RuntimeFailedError("cuda was chosen, and llamacpp computes on the CPU")
+        return self.warning
 
     @cached_property
     def file(self) -> FakeProjectFile:
@@ -109,7 +126,11 @@ class World:
     def header(self, path: Path) -> GgufHeader:
         return HEADER
 
-    def plan(self, name: str) -> PullPlan:
+    def images(self, project: Project, dry_run: bool) -> tuple[str, ...]:
+        self.runtime.calls.extend(() if dry_run else (f"pull {i}" for i in self.missing_images))
+        return self.missing_images
+
+    def plan(self, name: str, may_ask: bool) -> PullPlan:
         return PullPlan(
             name=name,
             source="" if self.is_present else "https://example.org/m.gguf",
@@ -127,32 +148,50 @@ class World:
         stack: str = "llamacpp",
         dry_run: bool = False,
         context: int = 4096,
+        fetch: bool = True,
     ) -> StackUp:
-        def build(model: Model, machine: Machine, context: int) -> Project:
+        def build(
+            stack: Stack, place: Placement, model: Model, machine: Machine, context: int
+        ) -> Project:
             self.contexts.append(context)
             return project(model.name)
+
+        change = Change(
+            command="up",
+            runtime=self.runtime,
+            project=self.file,
+            snapshots=self.snapshots,
+            journal=self.journal,
+            gateway=lambda _: FakeGateway(self.runtime.calls),
+            free_ports=self.free_ports,
+            changing=contextlib.nullcontext,
+            reporter=FakeReporter(),
+        )
 
         use_case = Up(
             stacks=self.stacks,
             machine=lambda: self.machine,
+            place=lambda stack, machine: Placement(
+                runtime="native", reasons=("runtime: a fake",), memory_bytes=self.memory_bytes
+            ),
             plan_model=self.plan,
             obtain=self.obtain,
+            own_model=lambda stack, name: (
+                None if stack.model_format == "gguf" else replace(self.obtain(name), size_bytes=0)
+            ),
             memory=lambda pid: 3 * GIB,
             header=self.header,
-            engine=lambda: "a fake one",
             build=build,
-            free_ports=self.free_ports,
-            runtime=self.runtime,
-            project=self.file,
-            snapshots=self.snapshots,
+            images=self.images,
+            change=change,
+            require_used=self.require_used,
             chat=self.chat,
             clock=self.chat.clock,
             clients=lambda model: {"curl": model},
-            changing=contextlib.nullcontext,
             reporter=FakeReporter(),
             on_text=self.heard.append,
         )
-        wanted = Wanted(stack=stack, model=model, listening=LOOPBACK, context=context)
+        wanted = Wanted(stack=stack, model=model, listening=LOOPBACK, context=context, fetch=fetch)
         return use_case.run(wanted, dry_run=dry_run)
 
 
@@ -327,9 +366,64 @@ def test_a_machine_whose_memory_is_unknown_is_given_a_try() -> None:
     assert world.up().answer is not None
 
 
-def test_a_stack_that_cannot_run_natively_says_so() -> None:
-    with pytest.raises(UsageError, match="cannot run natively"):
-        World(stacks=OneStack(runtimes=("docker",))).up()
+def test_start_never_downloads_and_says_how_to() -> None:
+    world = World(is_present=False)
+
+    with pytest.raises(ModelNotFoundError) as caught:
+        world.up(fetch=False)
+
+    assert "frontier models pull m:1" in caught.value.hint
+    assert world.obtained == []
+
+
+def test_dockers_memory_is_the_limit_where_docker_runs_it() -> None:
+    world = World(size_bytes=3 * GIB, memory_bytes=2 * GIB)
+
+    with pytest.raises(DoesNotFitError, match="2,147,483,648 are there"):
+        world.up()
+
+
+def test_images_are_brought_before_anything_changes() -> None:
+    world = World(missing_images=("engine:1",))
+
+    world.up()
+
+    assert world.runtime.calls == ["pull engine:1", "apply m:1"]
+
+
+def test_a_dry_run_tells_which_images_are_missing() -> None:
+    result = World(missing_images=("engine:1",)).up(dry_run=True)
+
+    assert "image: engine:1 is to be brought" in result.decisions
+
+
+def test_a_model_that_the_engine_gets_itself_is_not_looked_for_in_the_store() -> None:
+    world = World(stacks=OneStack("hub"), is_present=False)
+
+    result = world.up("org/m")
+
+    assert result.answer is not None
+    assert "model: org/m, which t gets by itself" in result.decisions
+
+
+def test_an_ollama_without_the_model_is_up_and_says_so() -> None:
+    world = World(stacks=OneStack("ollama"))
+    world.chat.error = ModelNotFoundError("no m:1")
+
+    result = world.up()
+
+    assert result.answer is None
+    assert result.applied
+    assert "t has no model m:1 yet" in result.decisions
+    assert result.pull_command == "ollama pull m:1"
+
+
+def test_another_engine_that_does_not_know_its_model_fails() -> None:
+    world = World()
+    world.chat.error = ModelNotFoundError("no m:1")
+
+    with pytest.raises(ModelNotFoundError):
+        world.up()
 
 
 @pytest.mark.parametrize(
@@ -349,3 +443,30 @@ def test_a_stack_that_cannot_run_natively_says_so() -> None:
 )
 def test_the_machine_is_one_line(machine: Machine, words: str) -> None:
     assert words in describe(machine)
+
+
+def test_an_engine_that_does_not_use_the_chosen_gpu_gives_way_to_what_ran() -> None:
+    world = World()
+    world.up("m:1")
+    world.is_on_cpu = True
+
+    with pytest.raises(RuntimeFailedError, match="computes on the CPU"):
+        world.up("m:2")
+
+    assert world.runtime.running == project("m:1")
+
+
+def test_an_engine_that_uses_the_gpu_in_part_is_told_and_stays_up() -> None:
+    result = World(warning="llamacpp computes partly on the CPU").up()
+
+    assert result.decisions[-1] == "warning: llamacpp computes partly on the CPU"
+    assert result.answer is not None
+
+
+def test_an_engine_that_stopped_using_the_gpu_is_found_by_an_up_that_changes_nothing() -> None:
+    world = World()
+    world.up()
+    world.is_on_cpu = True
+
+    with pytest.raises(RuntimeFailedError, match="computes on the CPU"):
+        world.up()

@@ -4,16 +4,25 @@ import asyncio
 from typing import TYPE_CHECKING, Final, Protocol
 
 from frontier.gateway import openai
-from frontier.gateway.errors import BUG, Problem, model_not_found, not_running, wrong_method
+from frontier.gateway.errors import (
+    BUG,
+    STOPPING,
+    Problem,
+    model_not_found,
+    not_running,
+    wrong_method,
+)
 from frontier.gateway.metrics import OPERATIONS
 from frontier.gateway.wire import answers
 from frontier.gateway.wire.arrival import RequestReader
 from frontier.gateway.wire.asgi import AsgiCall
+from frontier.gateway.wire.hold import Hold
 from frontier.gateway.wire.relay import Relay
 from frontier.gateway.wire.sockets import tuned
 
 if TYPE_CHECKING:
     from frontier.gateway.core import Core
+    from frontier.gateway.routes import Target
     from frontier.gateway.wire.request import Request
 
 _FIRST_S: Final = 30.0
@@ -66,6 +75,11 @@ class ClientConnection(asyncio.Protocol):
         self._active: Answering | None = None
         self._is_advancing = False
         self._is_paused = False
+
+    @property
+    def relay(self) -> Relay | None:
+        """The request of this client that an engine works on."""
+        return self._active if isinstance(self._active, Relay) else None
 
     # asyncio's callbacks
 
@@ -162,21 +176,47 @@ class ClientConnection(asyncio.Protocol):
         except openai.BadRequestError as error:
             self.respond(request, error.problem)
             return
-        route = self.core.table.routes.get(wanted.model)
+        request.stream = bool(wanted.stream)
+        self._forward(request, wanted.model, body)
+
+    def _forward(self, request: "Request", asked: str, body: bytes) -> None:
+        """Send *request* to the engine of the model *asked*, or hold it while there is none."""
+        route = self.core.table.routes.get(asked)
         if route is None:
-            self.respond(request, model_not_found(wanted.model))
+            request.model = request.backend = ""  # it may have waited for a model that is gone
+            self.respond(request, model_not_found(asked))
             return
         target = route.target
-        request.stream = bool(wanted.stream)
         request.model, request.backend = target.name, target.backend
         if target.address is None:
-            self.respond(request, not_running(wanted.model, target.backend))
+            self._wait(request, asked, body, target)
             return
         if route.splice:
             body = openai.with_model(body, target.upstream_model)
         relay = Relay(self.core, self, request, route=route, address=target.address, body=body)
         self._active = relay
         relay.start()
+
+    def _wait(self, request: "Request", asked: str, body: bytes, target: "Target") -> None:
+        core = self.core
+        problem = STOPPING if core.is_stopping else core.holds.refusal(len(body))
+        if not target.is_held:
+            problem = not_running(asked, target.backend)
+        if problem is not None:
+            self.respond(request, problem)
+            return
+        self._active = hold = Hold(core, self, request, asked, body)
+        core.holds.add(hold)
+        hold.wait(target.timeouts.hold)
+
+    def send_on(self, request: "Request", asked: str, body: bytes) -> None:
+        """Send a request that has waited, or whose engine was replaced before it answered."""
+        self._active = None
+        try:
+            self._forward(request, asked, body)
+        except Exception as error:
+            self.core.bug(error)
+            self.respond(request, BUG)
 
     def write(self, data: bytes) -> None:
         """Send bytes of the current answer."""

@@ -1,9 +1,11 @@
-"""Connections to one engine: idle ones are reused, the youngest first."""
+"""Connections to engines: idle ones are reused, the youngest first."""
 
 import asyncio
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from frontier.gateway.routes import Address
+from frontier.gateway.wire.resolver import Resolver
 from frontier.gateway.wire.upstream import UpstreamConnection
 
 _MOST_IDLE: Final = 256
@@ -11,12 +13,26 @@ _IDLE_S: Final = 30.0
 
 
 class Pool:
-    """The connections to one address."""
+    """The connections to one address.
 
-    def __init__(self, address: Address) -> None:
+    Attributes:
+        open: How many there are, idle or busy.
+        settles_until: Clock time; see `is_settling`.
+        is_retired: No route leads to the address any more. It may come back as another engine's,
+            with a pool of its own: none of these connections may serve that one.
+    """
+
+    def __init__(self, address: Address, resolver: Resolver) -> None:
         self.address = address
         self.open = 0
+        self.settles_until = 0.0
+        self.is_retired = False
+        self._resolver = resolver
         self._idle: list[UpstreamConnection] = []
+
+    def is_settling(self, now: float) -> bool:
+        """Tell whether an engine that refuses is taken for one that is not quite there."""
+        return now < self.settles_until and not self.is_retired
 
     def take(self) -> UpstreamConnection | None:
         """Return an idle connection, None if there is none."""
@@ -34,12 +50,14 @@ class Pool:
         """
         loop = asyncio.get_running_loop()
         host, port = self.address.host, self.address.port
-        _, connection = await loop.create_connection(lambda: UpstreamConnection(self), host, port)
+        _, connection = await self._resolver.first(
+            host, lambda ip: loop.create_connection(lambda: UpstreamConnection(self), ip, port)
+        )
         return connection
 
     def give_back(self, connection: UpstreamConnection, now: float) -> None:
         """Keep *connection* for the next request, or close it if there are many."""
-        if len(self._idle) >= _MOST_IDLE:
+        if self.is_retired or len(self._idle) >= _MOST_IDLE:
             connection.transport.close()
             return
         connection.idle_since = now
@@ -62,3 +80,47 @@ class Pool:
         for connection in self._idle:
             connection.transport.close()
         self._idle.clear()
+
+    def retire(self) -> None:
+        """Close every idle connection, and the others when their answers are complete."""
+        self.is_retired = True
+        self.close()
+
+
+class Pools:
+    """The pool of every address that routes lead to, and those that still have answers to end."""
+
+    def __init__(self) -> None:
+        self.resolver = Resolver()
+        self._pools: dict[Address, Pool] = {}
+        self._retired: list[Pool] = []
+
+    def __getitem__(self, address: Address) -> Pool:
+        """Return the pool of an address that was given to `use`."""
+        return self._pools[address]
+
+    @property
+    def open(self) -> int:
+        """How many connections to engines are open."""
+        return sum(pool.open for pool in (*self._pools.values(), *self._retired))
+
+    def use(self, addresses: AbstractSet[Address], *, settles_until: float) -> None:
+        """Have pools for *addresses* and no others; new ones get *settles_until*."""
+        for address in self._pools.keys() - addresses:
+            pool = self._pools.pop(address)
+            pool.retire()
+            self._retired.append(pool)
+        for address in addresses - self._pools.keys():
+            pool = self._pools[address] = Pool(address, self.resolver)
+            pool.settles_until = settles_until
+
+    def prune(self, now: float) -> None:
+        """Close what has been idle for long; forget pools that have nothing left."""
+        for pool in self._pools.values():
+            pool.prune(now)
+        self._retired = [pool for pool in self._retired if pool.open]
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        for pool in self._pools.values():
+            pool.close()

@@ -4,9 +4,10 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
+from frontier.gateway import openai
 from frontier.gateway.errors import Problem, bad_gateway, too_slow
 from frontier.gateway.upstream_errors import translate
-from frontier.gateway.wire import answers, usage
+from frontier.gateway.wire import answers, events, usage
 from frontier.gateway.wire.bodies import ErrorBody, RenamedBody
 from frontier.gateway.wire.upstream import end_of_head
 
@@ -28,9 +29,9 @@ _OVER: Final = 5
 
 _LONGEST_HEAD: Final = 64 * 1024
 _CLIENT_STALL_S: Final = 60.0
+_AGAIN_S: Final = 0.1
 _FIRST_ERROR_STATUS: Final = 300
 _CLIENT_LEFT: Final = 499
-_EVENT_ENDS: Final = (b"\n\n\r\n", b"\r\n\r\n\r\n")  # an event's end, then its chunk's
 _TOO_EARLY: Final = bad_gateway("ended its answer too early")
 
 
@@ -47,6 +48,7 @@ class Relay:
     _first = b""
     _is_events = False
     _is_reused = False
+    _pool: "Pool | None" = None
     _upstream: "UpstreamConnection | None" = None
     _task: asyncio.Task[None] | None = None
     _plain: RenamedBody | None = None
@@ -71,12 +73,17 @@ class Relay:
         self._last_read = core.clock.now
         self._end_at = core.clock.now + route.target.timeouts.total
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Who works on it: model, backend, URL of the engine."""
+        target = self._route.target
+        return target.name, target.backend, self._address.url
+
     # The way to the engine
 
     def start(self) -> None:
         """Send the request on an idle connection, or on a new one."""
-        self._core.metrics.inflight[self._route.target.backend] += 1
-        pool = self._core.pool(self._address)
+        pool = self._pool = self._core.pools[self._address]
         connection = pool.take()
         if connection is None:
             self._connect(pool)
@@ -92,15 +99,25 @@ class Relay:
         self._task = asyncio.get_running_loop().create_task(self._connected(pool))
 
     async def _connected(self, pool: "Pool") -> None:
-        try:
-            connection = await pool.connect()
-        except OSError as error:
-            self._set_up(0)
-            reason = error.strerror or str(error)
-            self._fail(bad_gateway(f"at {self._address.url} cannot be reached: {reason}"))
-        else:
-            self._task = None
-            self._send(connection)
+        """Connect; right after a switch try until the deadline, since nothing was sent yet."""
+        while True:
+            try:
+                connection = await pool.connect()
+                break
+            except OSError as error:
+                if not pool.is_settling(self._core.clock.now):
+                    self._unreachable(f"cannot be reached: {error.strerror or error}")
+                    return
+            await asyncio.sleep(_AGAIN_S)
+        self._task = None
+        self._send(connection)
+
+    def _unreachable(self, reason: str) -> None:
+        if self._is_replaced():
+            self._send_on()
+            return
+        self._set_up(0)
+        self._fail(bad_gateway(f"at {self._address.url} {reason}"))
 
     def _send(self, connection: "UpstreamConnection") -> None:
         self._upstream = connection
@@ -233,11 +250,7 @@ class Relay:
         self._client.write(answers.chunk(body) if self._request.http11 else body)
 
     def _ended_well(self) -> bool:
-        """Tell whether a finished answer is whole: a stream ends with its marker or an error.
-
-        Ollama loses errors and just ends the stream, which clients take for a complete answer.
-        """
-        return not self._is_events or b"[DONE]" in self._tail or b'"error"' in self._tail
+        return not self._is_events or events.is_over(self._tail)
 
     def _collect_error(self, upstream: "UpstreamConnection", error: ErrorBody, data: bytes) -> None:
         error.feed(data)
@@ -246,10 +259,7 @@ class Relay:
 
     def _answer_error(self, upstream: "UpstreamConnection", error: ErrorBody) -> None:
         problem = translate(
-            upstream.status,
-            error.body,
-            retry_after=upstream.retry_after,
-            path=self._request.path,
+            upstream.status, error.body, retry_after=upstream.retry_after, path=self._request.path
         )
         self._over()
         upstream.release(self._core.clock.now)
@@ -271,7 +281,9 @@ class Relay:
         upstream = self._upstream
         if upstream is None:
             return
-        if self._flow == _WAITING and not self._head and self._is_reused:
+        if self._flow == _WAITING and self._is_replaced():
+            self._send_on()
+        elif self._flow == _WAITING and not self._head and self._is_reused:
             # It died idle, just when we wrote: no engine has seen this request.
             self._connect(upstream.pool)
         elif self._error is not None:
@@ -283,6 +295,18 @@ class Relay:
             self._fail(bad_gateway("closed the connection before it answered"))
         else:
             self._fail(bad_gateway("died in the middle of its answer"))
+
+    def _is_replaced(self) -> bool:
+        """Tell whether the model has another engine now, or is about to get one."""
+        is_retired = self._pool is not None and self._pool.is_retired
+        return is_retired and self._route.asked in self._core.table.routes
+
+    def _send_on(self) -> None:
+        """Let another engine answer: this one was taken away before it said a word."""
+        asked, body = self._route.asked, self._body
+        self._stop_upstream()
+        original = openai.with_model(body, asked) if self._route.splice else body
+        self._client.send_on(self._request, asked, original)
 
     def cancel(self) -> None:
         """The client left: stop the engine's work at once."""
@@ -301,9 +325,7 @@ class Relay:
         if now >= self._end_at:
             self._fail(too_slow(f"took longer than {timeouts.total:g} s in total"))
         elif self._flow == _CONNECTING:
-            self._set_up(0)
-            reason = f"at {self._address.url} could not be reached within {timeouts.connect:g} s"
-            self._fail(bad_gateway(reason))
+            self._unreachable(f"could not be reached within {timeouts.connect:g} s")
         elif self._flow == _WAITING:
             self._fail(too_slow(f"sent nothing for {timeouts.first_token:g} s"))
         elif self._client.stalled_since:
@@ -350,9 +372,9 @@ class Relay:
         if not self._is_events or self._upstream is None:
             return False
         if self._flow == _PLAIN:  # only whole lines were passed on
-            return not self._tail or self._tail.endswith((b"\n\n", b"\n\r\n"))
+            return events.is_between(self._tail)
         is_whole = self._upstream.is_complete or self._upstream.ends_with_chunk()
-        return is_whole and self._tail.removesuffix(answers.LAST_CHUNK).endswith(_EVENT_ENDS)
+        return is_whole and events.is_between_chunks(self._tail)
 
     def _break_off(self, status: int) -> None:
         self._request.status = status
@@ -373,7 +395,6 @@ class Relay:
         self._upstream = None
         self._task = None
         self._body = b""
-        self._core.metrics.inflight[self._route.target.backend] -= 1
 
     def _set_up(self, value: int) -> None:
         self._core.metrics.backend_up[self._route.target.backend] = value

@@ -28,6 +28,7 @@ class Request:
         status: What was answered; 0 so far.
         first_at: When the first byte of the answer's body came, 0.0 so far.
         sent_bytes: To the client, head included.
+        held_s: How long it waited for an engine to be replaced.
     """
 
     method = b""
@@ -46,6 +47,7 @@ class Request:
     status = 0
     first_at = 0.0
     sent_bytes = 0
+    held_s = 0.0
     tokens: tuple[int, int, int] | None = None
 
     def __init__(self) -> None:

@@ -1,0 +1,141 @@
+"""The gateway: how it is started, where it listens, who may, and the way to it."""
+
+import contextlib
+import itertools
+import sys
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from frontier.bootstrap.core import Core
+from frontier.domain.errors import ConfigError
+from frontier.domain.wanted import Listening
+
+if TYPE_CHECKING:
+    from frontier.adapters.gateway_control import HttpGatewayControl
+    from frontier.adapters.openai_client import OpenAiClient
+    from frontier.bootstrap.running import Running
+    from frontier.domain.project import Project
+    from frontier.renderers.native import GatewaySpec
+
+
+@dataclass
+class Access:
+    """The gateway of one workspace, seen from the command line."""
+
+    core: Core
+    running: "Running"
+
+    @property
+    def reachable(self) -> Listening:
+        """Where the running gateway listens, or would listen if nothing runs."""
+        if project := self.running.project:
+            return Listening(address=project.address, ports=project.ports)
+        return self.core.listening
+
+    @cached_property
+    def chat(self) -> "OpenAiClient":
+        """The running gateway, as users reach it."""
+        project = self.running.project
+        key = self.key_of(project) if project else self.core.listening.api_key
+        return self.client(self.reachable, key)
+
+    def client(self, listening: Listening, api_key: str) -> "OpenAiClient":
+        """Return the gateway that listens at *listening*, as users reach it."""
+        from frontier.adapters.openai_client import OpenAiClient
+
+        return OpenAiClient(
+            f"{listening.urls[0]}/v1",
+            api_key=api_key,
+            timeout_s=self.core.settings.model_timeout,
+        )
+
+    def control(self, project: "Project") -> "HttpGatewayControl":
+        """Return the running gateway of *project*, to be steered."""
+        from frontier.adapters.gateway_control import HttpGatewayControl
+
+        listening = Listening(address=project.address, ports=project.ports)
+        return HttpGatewayControl(
+            listening.urls[0], api_key=self.key_of(project), routes=project.routes
+        )
+
+    def key_of(self, project: "Project") -> str:
+        """Return the key that the gateway of *project* was started with; "" for an open one."""
+        if project.containers:
+            name = project.containers.secrets.get("secrets/api-key")
+            file = self.core.workspace.secrets / name if name else None
+        else:
+            gateway = next((s.argv for s in project.services if s.name == "gateway"), ())
+            words = dict(itertools.pairwise(gateway))
+            file = Path(words["--api-key-file"]) if "--api-key-file" in words else None
+        return file.read_text() if file and file.exists() else ""
+
+    def clients(self, model: str) -> dict[str, str]:
+        """Return the line to paste into each client."""
+        from frontier.adapters.folders import templates
+        from frontier.renderers.clients import render
+
+        return render(
+            templates("clients"),
+            url=self.core.listening.urls[0],
+            model=model,
+            needs_key=bool(self.core.listening.api_key),
+        )
+
+    def free_ports(self, listening: Listening, ours: Collection[int] = ()) -> None:
+        """Check that the gateway can listen; processes *ours* may hold its ports.
+
+        Raises:
+            PortTakenError: another process listens there.
+        """
+        from frontier.adapters.ports_free import ensure_port_free
+
+        for port in set(listening.ports) - self._published():
+            is_api = port == self.core.settings.api_port
+            variable = "API_PORT" if is_api else "GATEWAY_PORT"
+            ensure_port_free(listening.address, port, variable=variable, ours=ours)
+
+    def _published(self) -> set[int]:
+        """Return the ports that containers of this workspace hold for the host."""
+        from frontier.domain.docker import endpoints
+
+        with contextlib.suppress(ConfigError):
+            declared = self.core.project.load()
+            if declared and declared.containers and self.core.workspace.compose_file.exists():
+                return {endpoint.port for endpoint in endpoints(declared.containers)}
+        return set()
+
+    def foreground(self, config: tuple[Path, ...]) -> tuple[str, ...]:
+        """Return the flags of a gateway in the foreground, the user's own routes by default."""
+        from frontier.renderers import native
+
+        return native.gateway_flags(self._spec(config or (self.core.workspace.models_yaml,)))
+
+    @property
+    def spec(self) -> "GatewaySpec":
+        """The gateway as a host process in front of a stack."""
+        workspace = self.core.workspace
+        return self._spec((workspace.run / "routes.yaml", workspace.models_yaml))
+
+    def _spec(self, config: tuple[Path, ...]) -> "GatewaySpec":
+        from frontier.renderers.native import GatewaySpec
+
+        return GatewaySpec(
+            python=sys.executable,
+            bind=self.core.listening.address,
+            ports=self.core.listening.ports,
+            config=config,
+            api_key_file=self._key_file,
+            drain_timeout_s=self.core.settings.drain_timeout,
+            max_body_bytes=self.core.settings.max_request_bytes,
+        )
+
+    @property
+    def _key_file(self) -> Path | None:
+        """The file that tells the gateway its key, None for an open gateway."""
+        from frontier.adapters.secrets_folder import secret_file
+
+        key = self.core.listening.api_key
+        return secret_file(self.core.workspace.secrets, "api-key", key) if key else None

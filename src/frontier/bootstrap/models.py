@@ -1,0 +1,111 @@
+"""The models of the workspace, and those that engines get by themselves."""
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from frontier.bootstrap.core import Core
+from frontier.domain.errors import ModelNotFoundError
+
+if TYPE_CHECKING:
+    from frontier.adapters.blobs import BlobStore
+    from frontier.adapters.catalog import PackagedCatalog
+    from frontier.adapters.sources import Sources
+    from frontier.domain.model import Model
+    from frontier.domain.stack import Stack
+    from frontier.ports import Reporter
+    from frontier.usecases.models import PullPlan
+
+
+@dataclass
+class Models:
+    """Where models come from, where they lie, and which one a stack gets."""
+
+    core: Core
+
+    @cached_property
+    def store(self) -> "BlobStore":
+        """The models on this machine."""
+        from frontier.adapters.blobs import BlobStore
+
+        return BlobStore(self.core.workspace.models)
+
+    @cached_property
+    def catalog(self) -> "PackagedCatalog":
+        """The models that can be had by name."""
+        from frontier.adapters.catalog import PackagedCatalog
+
+        return PackagedCatalog()
+
+    @cached_property
+    def sources(self) -> "Sources":
+        """The places that models come from."""
+        from frontier.adapters.sources import Sources
+
+        token = self.core.settings.hf_token
+        return Sources(
+            os.environ,
+            home=Path.home(),
+            prefix=Path(sys.prefix),
+            hub_token=token.get_secret_value() if token else "",
+        )
+
+    def plan(self, name: str, may_ask: bool = True) -> "PullPlan":
+        """Return what a download of *name* would do; *may_ask* its source for the size."""
+        from frontier.usecases import models
+
+        return models.plan_pull(
+            name, store=self.store, sources=self.sources, catalog=self.catalog, may_ask=may_ask
+        )
+
+    def obtain(self, name: str, reporter: "Reporter", *, stored_as: str = "") -> "Model":
+        """Return the model *name*, downloaded where it is not here."""
+        from frontier.usecases import models
+
+        return models.pull(
+            name,
+            store=self.store,
+            sources=self.sources,
+            catalog=self.catalog,
+            reporter=reporter,
+            stored_as=stored_as,
+        ).model
+
+    def own(self, stack: "Stack", name: str) -> "Model | None":
+        """Return the model that the engine of *stack* gets by itself; None for one of the store."""
+        fetched = self._fetched(stack)
+        if stack.model_format == "gguf" and not fetched:
+            return None
+        return _named(stack, fetched or name)
+
+    def here(self, stack: "Stack") -> "tuple[Model | None, int]":
+        """Return the model that *stack* would serve, if it is here, and its context in tokens."""
+        from frontier.adapters.gguf import read_header
+        from frontier.usecases.models import find
+
+        wanted, name = self.core.settings.max_context_length, self.core.settings.default_model
+        if stack.model_format == "none":
+            return None, wanted
+        if own := self.own(stack, name):
+            return own, wanted
+        try:
+            model = find(name, store=self.store, catalog=self.catalog)
+        except ModelNotFoundError:
+            return None, wanted
+        return model, min(wanted, read_header(model.path).context_length or wanted)
+
+    def _fetched(self, stack: "Stack") -> str:
+        """Return the model that a setting of *stack* names and its engine fetches, "" for none."""
+        given = {**self.core.configuration.variables_of(stack)}
+        name = stack.model_setting
+        value = given.get(name) or getattr(self.core.settings, name.lower(), "") if name else ""
+        return str(value or "")
+
+
+def _named(stack: "Stack", name: str) -> "Model":
+    from frontier.domain.model import Model
+
+    return Model(name=name, digest="", size_bytes=0, source=stack.engine, file_name="", path=Path())

@@ -1,0 +1,207 @@
+"""A stack in Docker, from its selection to nothing left: everything real but the images' names."""
+
+import json
+import os
+import ssl
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from docker_fixtures import ComposeProject
+from docker_images import docker
+from frontier_cli import free_port
+from stack_workspace import Stacked, stacked
+from waiting import until
+
+
+@pytest.fixture(scope="module")
+def whole(
+    docker_images: dict[str, str], smollm2: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stacked]:
+    """llama.cpp with Prometheus and nginx with TLS, selected and started as a person would."""
+    with stacked(
+        tmp_path_factory.mktemp("whole"),
+        docker_images,
+        smollm2,
+        ENABLE_MONITORING="true",
+        ENABLE_NGINX="true",
+        ENABLE_SSL="true",
+        NGINX_HTTP_PORT=str(free_port()),
+        NGINX_HTTPS_PORT=str(free_port()),
+        API_KEY="sesame",
+    ) as it:
+        it.cli.ok("stack", "select", "llamacpp")
+        it.started = it.cli.json("start")
+        yield it
+
+
+def inspected(it: Stacked) -> dict[str, Any]:
+    return {name: json.loads(docker("inspect", id_))[0] for name, id_ in it.containers.items()}
+
+
+def test_select_and_start_end_with_a_token(whole: Stacked) -> None:
+    assert whole.started["runtime"] == "docker"
+    assert whole.started["answer"]["completion_tokens"] > 0
+    assert whole.containers.keys() == {
+        "gateway", "llamacpp", "nginx", "node-exporter", "prometheus",
+    }  # fmt: skip
+
+
+def test_the_engine_answers_through_nginx_with_tls(whole: Stacked) -> None:
+    [pem] = (whole.cli.workspace / ".frontier" / "secrets").glob("tls-certificate-*")
+    context = ssl.create_default_context(cafile=str(pem))
+    request = urllib.request.Request(
+        f"https://localhost:{whole.cli.env['NGINX_HTTPS_PORT']}/v1/chat/completions",
+        json.dumps(
+            {
+                "model": "smollm2:135m",
+                "messages": [{"role": "user", "content": "Hi"}],
+                "max_tokens": 3,
+                "stream": True,
+            }
+        ).encode(),
+        {"Authorization": "Bearer sesame", "Content-Type": "application/json"},
+    )
+
+    with urllib.request.urlopen(request, context=context, timeout=60) as answer:
+        text = answer.read().decode()
+
+    assert text.rstrip().endswith("data: [DONE]")
+
+
+def test_prometheus_scrapes_gateway_engine_and_machine(whole: Stacked) -> None:
+    url = f"http://127.0.0.1:{whole.cli.env['PROMETHEUS_PORT']}/api/v1/targets?state=active"
+
+    def targets() -> dict[str, str]:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            found = json.load(answer)["data"]["activeTargets"]
+        return {target["labels"]["job"]: target["health"] for target in found}
+
+    until(lambda: set(targets().values()) == {"up"}, timeout_s=60)
+    assert {"frontier-gateway", "frontier-engine", "frontier-machine"} <= targets().keys()
+
+
+def test_every_container_is_locked_down(whole: Stacked) -> None:
+    for name, found in inspected(whole).items():
+        host = found["HostConfig"]
+        assert host["ReadonlyRootfs"], name
+        assert host["CapDrop"] == ["ALL"], name
+        assert "no-new-privileges:true" in host["SecurityOpt"], name
+        assert host["PidsLimit"], name
+        assert host["LogConfig"]["Config"]["max-size"], name
+        assert found["Config"]["User"].partition(":")[0] not in ("", "0", "root"), name
+        assert host["RestartPolicy"]["Name"] == "unless-stopped", name
+        assert found["Config"]["Healthcheck"]["Test"], name
+
+
+def test_only_what_people_open_is_published_and_only_on_loopback(whole: Stacked) -> None:
+    published = {
+        name: [p["HostIp"] for ports in found["HostConfig"]["PortBindings"].values() for p in ports]
+        for name, found in inspected(whole).items()
+    }
+
+    assert {name for name, addresses in published.items() if addresses} == {
+        "gateway", "nginx", "prometheus",
+    }  # fmt: skip
+    assert {address for addresses in published.values() for address in addresses} == {"127.0.0.1"}
+
+
+def test_no_secret_stands_in_a_definition_or_is_open(whole: Stacked) -> None:
+    folder = whole.cli.workspace / ".frontier" / "project"
+    readable = [p for p in folder.rglob("*") if p.is_file() and "models" not in p.parts]
+
+    assert not [p for p in readable if "sesame" in p.read_text() and "secrets" not in p.parts]
+    assert "sesame" not in json.dumps(inspected(whole))
+    secret = folder / "secrets" / "api-key"
+    assert secret.stat().st_mode & 0o077 == 0 or secret.parent.stat().st_mode & 0o077 == 0
+
+
+def test_plain_compose_understands_the_project(whole: Stacked) -> None:
+    compose = whole.cli.workspace / ".frontier" / "project" / "compose.yaml"
+
+    services = docker("compose", "-f", str(compose), "ps", "--services").split()
+
+    assert set(services) == whole.containers.keys()
+
+
+def test_status_proves_where_the_engine_computes(whole: Stacked) -> None:
+    status = whole.cli.json("status")
+
+    engine = next(s for s in status["services"] if s["name"] == "llamacpp")
+    assert status["state"] == "running"
+    assert engine["compute"]["device"] == "CPU"
+    assert engine["memory_bytes"] > 50_000_000
+
+
+def test_starting_again_restarts_nothing(whole: Stacked) -> None:
+    before = whole.containers
+
+    assert whole.cli.json("start")["steps"] == []
+    assert whole.containers == before
+
+
+def test_a_changed_setting_restarts_only_what_it_concerns_and_says_why(whole: Stacked) -> None:
+    before = whole.containers
+    whole.cli.env["CACHE_SIZE"] = "256"
+
+    result = whole.cli.json("start")
+    after = whole.containers
+
+    assert result["steps"] == [{"action": "restart", "service": "llamacpp", "reason": "changed"}]
+    assert {name for name in before if before[name] != after[name]} == {"llamacpp"}
+
+
+def test_logs_are_of_one_service_or_of_all(whole: Stacked) -> None:
+    assert "llamacpp" in whole.cli.ok("logs", "-n", "3")
+    assert "/v1/chat/completions" in whole.cli.ok("logs", "gateway", "-n", "200")
+
+
+def test_a_service_that_was_killed_comes_back_by_itself(whole: Stacked) -> None:
+    status = whole.cli.json("status")
+    init = next(s["pid"] for s in status["services"] if s["name"] == "llamacpp")
+    for process in psutil.Process(init).children():
+        process.kill()
+
+    until(lambda: whole.cli.json("status")["state"] != "running", timeout_s=30)
+    until(lambda: whole.cli.json("status")["state"] == "running", timeout_s=90)
+
+
+def test_stopped_containers_are_started_again(whole: Stacked) -> None:
+    docker("stop", *whole.containers.values())
+
+    assert whole.cli.json("start")["answer"]["completion_tokens"] > 0
+
+
+def test_a_strange_path_a_strict_umask_and_another_name_while_it_runs(
+    docker_images: dict[str, str], smollm2: Any, tmp_path: Any
+) -> None:
+    before = os.umask(0o077)
+    try:
+        with stacked(tmp_path / "a b$HOME é", docker_images, smollm2) as it:
+            assert it.cli.json("start")["answer"]["completion_tokens"] > 0
+            old = ComposeProject(it.project.name)
+            it.project.name = it.cli.env["PROJECT_NAME"] = f"{it.project.name}-2"
+
+            assert it.cli.json("start")["answer"]["completion_tokens"] > 0
+
+            assert old.remove() == {}
+            assert it.containers.keys() == {"gateway", "llamacpp"}
+    finally:
+        os.umask(before)
+
+
+def test_what_was_in_docker_runs_on_the_host_without_docker(
+    docker_images: dict[str, str], smollm2: Any, tmp_path: Any
+) -> None:
+    with stacked(tmp_path / "moved", docker_images, smollm2) as it:
+        it.cli.ok("start")
+        it.cli.ok("up", "--runtime", "native", "--quiet")
+        dead = {"DOCKER_HOST": f"unix://{tmp_path}/dead.sock"}
+        it.cli.env.update(dead)
+
+        assert it.cli.json("status")["state"] == "running"
+        assert "stopped" in it.cli.ok("stop")
+        del it.cli.env["DOCKER_HOST"]

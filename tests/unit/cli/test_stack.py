@@ -1,0 +1,79 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from frontier.cli.app import app
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command line in a workspace of its own, where there is no Docker."""
+    empty = tmp_path / "bin"
+    empty.mkdir()
+    monkeypatch.setenv("PATH", str(empty))
+
+    def frontier(*words: str) -> Result:
+        return CliRunner().invoke(
+            app, ["--workspace", str(tmp_path / "w"), "stack", *words], catch_exceptions=False
+        )
+
+    return frontier
+
+
+def test_the_list_marks_the_current_stack(run: Run) -> None:
+    done = run("list")
+
+    assert done.exit_code == 0
+    assert "* llamacpp  native, docker  cpu, cuda, rocm  Frontier" in done.stdout
+    names = [line["name"] for line in json.loads(run("list", "--json").stdout)["stacks"]]
+    assert names == ["llamacpp", "mistral", "ollama", "vllm"]
+
+
+def test_a_stack_is_explained(run: Run) -> None:
+    text = run("show", "vllm").stdout
+
+    assert "vllm: vLLM" in text
+    assert "a repository of the Hugging Face hub" in text
+    assert "VLLM_MODEL_ID names another one" in text
+    assert "VLLM_TENSOR_PARALLEL_SIZE" in text
+    assert json.loads(run("show", "vllm", "--json").stdout)["port"] == 8000
+
+
+def test_what_would_run_is_printed_as_compose_takes_it(run: Run) -> None:
+    document = yaml.safe_load(run("render", "vllm", "--accelerator", "cuda").stdout)
+
+    assert {"gateway", "vllm", "prometheus", "dcgm-exporter"} <= set(document["services"])
+    again = json.loads(run("render", "vllm", "--accelerator", "cuda", "--json").stdout)
+    assert yaml.safe_load(again["compose"]) == document
+
+
+def test_the_current_stack_is_meant_where_none_is_named(run: Run) -> None:
+    services = yaml.safe_load(run("render").stdout)["services"]
+
+    assert "llamacpp" not in services  # its model is not here
+    assert "gateway" in services
+
+
+def test_a_difference_tells_what_would_start(run: Run) -> None:
+    text = run("diff", "ollama").stdout
+
+    assert text.startswith("start gateway: not running\n")
+    assert "+++ compose.yaml" in text
+    changes = json.loads(run("diff", "ollama", "--json").stdout)["changes"]
+    assert {"action": "start", "service": "ollama", "reasons": ["not running"]} in changes
+
+
+def test_an_unknown_stack_ends_with_exit_code_3(run: Run) -> None:
+    from frontier.domain.errors import StackNotFoundError
+
+    with pytest.raises(StackNotFoundError) as caught:
+        run("show", "vlm")
+
+    assert caught.value.exit_code == 3
+    assert caught.value.hint == "Known: llamacpp, mistral, ollama, vllm."
