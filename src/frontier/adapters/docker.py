@@ -11,7 +11,7 @@ from frontier.adapters.docker_cli import Chunks, docker, lines
 from frontier.adapters.docker_containers import Container, Listed, listed, ours
 from frontier.adapters.docker_images import PullPolicy, container_events
 from frontier.adapters.docker_ports import require_ports
-from frontier.adapters.docker_ready import Waiting, failure
+from frontier.adapters.docker_ready import Waiting, failure, looked_at, seen
 from frontier.adapters.project_folder import (
     containers_of,
     forget,
@@ -19,15 +19,17 @@ from frontier.adapters.project_folder import (
     materialise,
     write_live,
 )
+from frontier.adapters.silent import Silent
 from frontier.adapters.workspace import Workspace
 from frontier.domain.containers import Containers
-from frontier.domain.docker import DockerFacts, Endpoint, endpoints, images, require_memory
+from frontier.domain.docker import DockerFacts, endpoints, images, require_memory
 from frontier.domain.errors import FrontierError, NotFoundError, NotRunningError, RefusedError
 from frontier.domain.plan import reconcile
 from frontier.domain.project import Project
 from frontier.domain.state import DaemonState
 from frontier.ports import Reporter
 
+_LOOK_S = 1.0
 _STOP_S = 600.0  # engines may take minutes to finish their answers; Compose kills after the grace
 
 
@@ -60,7 +62,8 @@ class DockerRuntime:
         containers = self._containers()
         if not containers:
             return None
-        services = tuple(container.state for container in containers)
+        looked = looked_at(containers, _LOOK_S)
+        services = tuple(seen(container, looked) for container in containers)
         begun = [s.started_at for s in services if s.started_at]
         stack = manifest(self._workspace).stack
         # nobody but Docker supervises: there is no process of ours
@@ -72,11 +75,6 @@ class DockerRuntime:
         """Tell whether all containers ended without being stopped: then they would be gone."""
         state = self.state()
         return state is not None and all(s.phase == "stopped" for s in state.services)
-
-    def published(self) -> dict[Endpoint, str]:
-        """Map every port of the host that a container listens on to that container."""
-        with docker("asking for ports") as client:
-            return {endpoint: c.name for c in listed(client) for endpoint in c.ports}
 
     def images_of(self, project: Project) -> dict[str, str]:
         """Map each service of *project* to its image."""
@@ -109,7 +107,7 @@ class DockerRuntime:
             RuntimeFailedError: a container does not start, or Docker does not work.
             StorageError: the project folder cannot be written.
         """
-        self._start(project, (), reporter or _Silent())
+        self._start(project, (), reporter or Silent())
 
     def start_only(
         self, project: Project, services: Collection[str], reporter: Reporter | None = None
@@ -119,7 +117,7 @@ class DockerRuntime:
         Raises:
             FrontierError: as `apply`.
         """
-        self._start(project, services, reporter or _Silent())
+        self._start(project, services, reporter or Silent())
 
     def require_possible(self, project: Project, giving_up: Collection[int] = ()) -> None:
         """Raise what `apply` would refuse, images apart; changes nothing, `apply` relies on it.
@@ -178,11 +176,11 @@ class DockerRuntime:
                 client.container.stop(ids)
                 client.container.remove(ids, force=True)
 
-    def stop(self, reporter: Reporter, *, volumes: bool = False) -> bool:
+    def stop(self, reporter: Reporter) -> bool:
         """Stop and remove all containers and networks; False if there was no container.
 
         Every container gets its grace to finish what it does; the gateway, in front, ends first.
-        Volumes stay unless *volumes*.
+        Volumes stay: what Grafana and Prometheus keep is the user's.
         """
         containers = self._containers()
         names = {container.project for container in containers} | self._written_names()
@@ -190,18 +188,12 @@ class DockerRuntime:
             gone = 0
             for name in sorted(names):
                 with docker("stopping the containers", limit_s=_STOP_S, name=name) as client:
-                    chunks = client.compose.down(
-                        remove_orphans=True, volumes=volumes, stream_logs=True
-                    )
+                    chunks = client.compose.down(remove_orphans=True, stream_logs=True)
                     for _, what in container_events(lines(client, chunks)):
                         gone += what == "Removed"
                         task.update(gone, len(containers))
         forget(self._workspace)
         return bool(containers)
-
-    def down_volumes(self, reporter: Reporter) -> bool:
-        """Do as `stop`, and remove the project's volumes: what Grafana and Prometheus keep."""
-        return self.stop(reporter, volumes=True)
 
     def logs(
         self,
@@ -369,23 +361,3 @@ def _running(containers: Collection[Container]) -> dict[str, str]:
 def _service(container: str, project: str) -> str:
     """Return ``engine`` for ``project-engine-1``."""
     return container.removeprefix(f"{project}-").rpartition("-")[0] or container
-
-
-class _Silent:
-    """Says nothing: where nobody asked to hear."""
-
-    def say(self, text: str) -> None:
-        """Drop *text*."""
-
-    def task(self, label: str, **_: object) -> "_Silent":
-        """Return what shows nothing."""
-        return self
-
-    def update(self, done: int, total: int | None = None) -> None:
-        """Show nothing."""
-
-    def __enter__(self) -> "_Silent":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End nothing."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal, cast
 
 from frontier.adapters.docker_cli import Chunks, docker, lines, text
@@ -16,9 +17,11 @@ from frontier.ports import Reporter, Task
 
 DEFAULT_BUDGET_S = 120.0
 
+Answer = Literal["healthy", "unhealthy", "hangs"]
+
+_EVENT_TRIES = 5
 _TAIL_LINES = 15
 _POLL_S = (0.1, 0.5)
-_PROBE_LIMIT_S = 5.0
 _STEADY_S = 1.0
 _WORDS = {"starting": "starting", "ready": "healthy", "backoff": "failing", "stopped": "stopped"}
 
@@ -67,26 +70,12 @@ class Waiting:
             time.sleep(min(_POLL_S[1], max(_POLL_S[0], waited_s / 20)))
 
     def _states(self, found: Mapping[str, Container]) -> tuple[ServiceState, ...]:
-        """Return the states, with our own health check where Docker's has not been run yet.
+        looked = looked_at([c for c in found.values() if c.id not in self._hanging])
+        self._hanging.update(id_ for id_, answer in looked.items() if answer == "hangs")
+        return tuple(self._state(container, looked) for container in found.values())
 
-        Docker waits an interval, often half a minute, before it looks for the first time, and
-        engines before 25 know no shorter one for the start.
-        """
-        asked = [
-            c
-            for c in found.values()
-            if c.phase == "starting" and c.health_test and c.id not in self._hanging
-        ]
-        with ThreadPoolExecutor(max(1, len(asked))) as pool:
-            answers = dict(zip((c.service for c in asked), pool.map(_probe, asked), strict=True))
-        self._hanging.update(c.id for c in asked if answers[c.service] == "hangs")
-        healthy = {name for name, answer in answers.items() if answer == "healthy"}
-        return tuple(self._state(c, is_healthy=name in healthy) for name, c in found.items())
-
-    def _state(self, container: Container, *, is_healthy: bool) -> ServiceState:
-        state = container.state
-        if is_healthy:
-            return replace(state, phase="ready", was_ready=True)
+    def _state(self, container: Container, looked: Mapping[str, Answer]) -> ServiceState:
+        state = seen(container, looked)
         if state.phase == "ready" and not container.health and not self._is_steady(state):
             return replace(state, phase="starting", was_ready=False)
         return state
@@ -122,13 +111,32 @@ class Waiting:
                 raise _too_slow(found[state.name], budget_s)
 
 
-def _probe(container: Container) -> Literal["healthy", "unhealthy", "hangs"]:
+def looked_at(containers: Collection[Container], limit_s: float = 5.0) -> dict[str, Answer]:
+    """Map the ids of *containers* that Docker itself has not looked at yet to our own check.
+
+    Docker waits an interval, often half a minute, before it looks for the first time, and engines
+    before 25 know no shorter one for the start.
+    """
+    asked = [c for c in containers if c.phase == "starting" and c.health_test]
+    with ThreadPoolExecutor(max(1, len(asked))) as pool:
+        answers = pool.map(partial(_probe, limit_s=limit_s), asked)
+        return dict(zip((c.id for c in asked), answers, strict=True))
+
+
+def seen(container: Container, looked: Mapping[str, Answer]) -> ServiceState:
+    """Return the state of *container*, ready where our own check found it healthy."""
+    if looked.get(container.id) == "healthy":
+        return replace(container.state, phase="ready", was_ready=True)
+    return container.state
+
+
+def _probe(container: Container, limit_s: float) -> Answer:
     """Run the health check of *container*, once and not for long.
 
     One that hangs is not asked again: its process stays in the container after docker is killed,
     and Docker's own checks go on.
     """
-    begin, limit_s = time.monotonic(), min(container.health_timeout_s, _PROBE_LIMIT_S)
+    begin, limit_s = time.monotonic(), min(container.health_timeout_s, limit_s)
     with contextlib.suppress(FrontierError), docker("checking", limit_s=limit_s) as client:
         text(client, "exec", container.id, *container.health_test)
         return "healthy"
@@ -150,19 +158,23 @@ def _ending(container: Container) -> str:
     """Return how it ended last, from Docker's memory: a container that runs again forgot."""
     if not container.restarts and container.phase != "stopped":
         return ""
-    seen: list[list[str]] = []
+    for _ in range(_EVENT_TRIES):  # a busy engine tells of a death a moment after it counted it
+        events = _events(container)
+        if deaths := [int(code) for action, code in events if action == "die" and code.isdigit()]:
+            is_oom = container.is_oom or any(action == "oom" for action, _ in events)
+            return why_ended(deaths[-1], is_oom=is_oom, error="")
+        time.sleep(_POLL_S[0])
+    return ""
+
+
+def _events(container: Container) -> list[list[str]]:
+    """Return what happened to *container*, and the exit codes, as far as Docker remembers."""
+    columns = "{{.Action}}\t{{.Actor.Attributes.exitCode}}"
+    since = ("--since", container.created, "--until", "0s")
+    whose = ("--filter", f"container={container.id}", "--format", columns)
     with contextlib.suppress(RuntimeFailedError), docker("asking for events") as client:
-        columns = "{{.Action}}\t{{.Actor.Attributes.exitCode}}"
-        since = ("--since", container.created, "--until", "0s")
-        events = text(
-            client, "events", *since, "--filter", f"container={container.id}", "--format", columns
-        )
-        seen = [line.split("\t") for line in events.splitlines()]
-    deaths = [int(code) for action, code in seen if action == "die" and code.isdigit()]
-    if not deaths:
-        return ""
-    is_oom = container.is_oom or any(action == "oom" for action, _ in seen)
-    return why_ended(deaths[-1], is_oom=is_oom, error="")
+        return [line.split("\t") for line in text(client, "events", *since, *whose).splitlines()]
+    return []
 
 
 def tail(container_id: str, count: int = _TAIL_LINES) -> str:
