@@ -6,10 +6,11 @@ import traceback
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from frontier.gateway.apis.known import OPERATIONS
 from frontier.gateway.clock import Clock
 from frontier.gateway.errors import STOPPING
 from frontier.gateway.json_log import AccessLine, JsonLog
-from frontier.gateway.metrics import NO_BACKEND, OPERATIONS, OTHER, Metrics
+from frontier.gateway.metrics import NO_BACKEND, OTHER, Metrics
 from frontier.gateway.routes import Table
 from frontier.gateway.wire.hold import MOST_HELD, Holds
 from frontier.gateway.wire.pool import Pools

@@ -7,20 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from frontier.gateway.apis.known import OPERATIONS
 from frontier.gateway.routes import Table
 
 BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
-OPERATIONS: Final = {
-    "/v1/chat/completions": "chat",
-    "/v1/completions": "text_completion",
-    "/v1/embeddings": "embeddings",
-}
 OTHER: Final = "other"
 NO_BACKEND: Final = "none"
 DIRECTIONS: Final = ("input", "output", "cached")
 _CODES: Final = (200, 400, 499, 500, 502, 503, 504)
 _OTHER_CODES: Final = (400, 401, 404, 408, 413, 499, 500)
-_NEVER_STREAMED: Final = "/v1/embeddings"
 _BOOL: Final = ("false", "true")
 _REQUESTS: Final = ("operation", "model", "backend", "route", "code", "stream")
 _DURATIONS: Final = ("operation", "model", "backend", "stream")
@@ -50,14 +45,15 @@ class Series:
 
     Attributes:
         codes: Requests by HTTP status, 499 if the client left.
-        durations: From a request's first byte to its answer's last.
+        durations: From a request's first byte to its answer's last; paths of one operation share
+            them.
     """
 
     __slots__ = ("codes", "durations")
 
-    def __init__(self, codes: Iterable[int] = ()) -> None:
+    def __init__(self, durations: Histogram, codes: Iterable[int] = ()) -> None:
         self.codes = dict.fromkeys(codes, 0)
-        self.durations = Histogram()
+        self.durations = durations
 
 
 class ModelSeries:
@@ -87,27 +83,34 @@ class Metrics:
         self.backend_up: dict[str, int] = {}
         self.reload_failures = 0
         self._series: dict[tuple[str, str, str, bool], Series] = {}
+        self._durations: dict[tuple[str, str, str, str], Histogram] = {}
         self._models: dict[tuple[str, str], ModelSeries] = {}
 
     def declare(self, table: Table) -> None:
         """Create every label set that *table* makes possible, with value 0."""
         for path in OPERATIONS:
-            self._series.setdefault((path, OTHER, NO_BACKEND, False), Series(_OTHER_CODES))
+            self._declare(path, OTHER, NO_BACKEND, stream=False, codes=_OTHER_CODES)
         for target in table.targets:
             self.backend_up.setdefault(target.backend, 0)
             self._models.setdefault((target.name, target.backend), ModelSeries())
-            for path in OPERATIONS:
-                for stream in (False,) if path == _NEVER_STREAMED else (False, True):
-                    key = (path, target.name, target.backend, stream)
-                    self._series.setdefault(key, Series(_CODES))
+            for path, operation in OPERATIONS.items():
+                for stream in (False, True) if operation.streams else (False,):
+                    self._declare(path, target.name, target.backend, stream=stream, codes=_CODES)
+
+    def _declare(
+        self, path: str, model: str, backend: str, *, stream: bool, codes: Iterable[int] = ()
+    ) -> Series:
+        key = (path, model, backend, stream)
+        if (found := self._series.get(key)) is None:
+            kind = OPERATIONS[path].name, model, backend, _BOOL[stream]
+            found = Series(self._durations.setdefault(kind, Histogram()), codes)
+            self._series[key] = found
+        return found
 
     def series(self, path: str, model: str, backend: str, *, stream: bool) -> Series:
         """Return the counters of one kind of request."""
-        key = (path, model, backend, stream)
-        found = self._series.get(key)
-        if found is None:
-            found = self._series[key] = Series()
-        return found
+        found = self._series.get((path, model, backend, stream))
+        return found or self._declare(path, model, backend, stream=stream)
 
     def model(self, name: str, backend: str) -> ModelSeries:
         """Return the counters of one model."""
@@ -120,13 +123,9 @@ class Metrics:
         for (path, model, backend, stream), series in self._series.items():
             for code, count in series.codes.items():
                 yield (
-                    (OPERATIONS[path], model, backend, path, str(code), _BOOL[stream]),
+                    (OPERATIONS[path].name, model, backend, path, str(code), _BOOL[stream]),
                     count,
                 )
-
-    def _duration_samples(self) -> Iterator[tuple[Labels, Histogram]]:
-        for (path, model, backend, stream), series in self._series.items():
-            yield (OPERATIONS[path], model, backend, _BOOL[stream]), series.durations
 
     def _token_samples(self) -> Iterator[tuple[Labels, int]]:
         for labels, series in self._models.items():
@@ -166,7 +165,7 @@ class Metrics:
         rejected = (((), self.reload_failures),)
         lines = [
             *_family("frontier_requests_total", "counter", _REQUESTS, self._request_samples()),
-            *_histograms("frontier_request_duration_seconds", _DURATIONS, self._duration_samples()),
+            *_histograms("frontier_request_duration_seconds", _DURATIONS, self._durations.items()),
             *_histograms("frontier_time_to_first_token_seconds", _MODEL, first_tokens),
             *_family("frontier_tokens_total", "counter", _TOKENS, self._token_samples()),
             *_family("frontier_inflight_requests", "gauge", _MODEL, working),

@@ -1,6 +1,7 @@
 """Requests that wait for an engine to be replaced; the clock is the test's."""
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -130,7 +131,7 @@ def test_those_that_wait_go_on_in_the_order_of_their_arrival(
     for i, client in enumerate(clients):
         client.post(chat("m", "ordered", number=i))
         wait_held(inside, i + 1)
-    order = [json.loads(hold.body)["number"] for hold in inside.core.holds]
+    order = [json.loads(hold.request.ask.body)["number"] for hold in inside.core.holds]
     inside.use(table(f"name: m, backend: vllm, backend_url: '{upstream.url}'"))
     answers = [client.read().status for client in clients]
     for client in clients:
@@ -222,7 +223,9 @@ def test_a_bug_on_the_way_on_is_a_500_and_stops_nobody_else(
         second.post(chat("n"))
         wait_held(inside, 2)
         broken = next(iter(inside.core.holds))
-        broken.body = b""  # nothing that a model's name could be put into
+        broken.request.ask = replace(
+            broken.request.ask, body=b""
+        )  # nothing that a model's name could be put into
         inside.core.holds._bytes = 0
         inside.use(
             table(

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from frontier.gateway.apis.known import api_of
 from frontier.gateway.errors import Problem
 
 if TYPE_CHECKING:
@@ -46,4 +47,10 @@ def whole_problem(request: "Request", problem: Problem) -> bytes:
     """Return *problem* as a complete answer."""
     lines = b"".join(b"%b: %b\r\n" % pair for pair in problem.headers)
     headers = b"content-type: application/json\r\n" + lines
-    return whole(request, problem.status, headers, problem.body)
+    body = api_of(request.path).problem(problem, request.id.decode("ascii"))
+    return whole(request, problem.status, headers, body)
+
+
+def document(request: "Request", body: bytes) -> bytes:
+    """Return *body*, JSON, as a complete answer."""
+    return whole(request, HTTPStatus.OK, b"content-type: application/json\r\n", body)

@@ -4,6 +4,7 @@ import hmac
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from frontier.gateway.apis.known import OPERATIONS
 from frontier.gateway.errors import BAD_ENCODING, BAD_KEY, Problem, too_large
 
 if TYPE_CHECKING:
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 
 HOT: Final = {
     spelling: path
-    for path in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
-    for spelling in (path.encode(), path.removeprefix("/v1").encode())
+    for path in OPERATIONS
+    for spelling in {path.encode(), path.removeprefix("/v1").encode()}
 }
 _ALIASES: Final = {spelling.decode(): path for spelling, path in HOT.items()}
 _OPEN_PATHS: Final = frozenset({"/", "/healthz", "/readyz"})

@@ -3,7 +3,8 @@
 import asyncio
 from typing import TYPE_CHECKING, Final, Protocol
 
-from frontier.gateway import openai
+from frontier.gateway.apis.api import BadRequestError, Reply
+from frontier.gateway.apis.known import OPERATIONS
 from frontier.gateway.errors import (
     BUG,
     STOPPING,
@@ -12,7 +13,6 @@ from frontier.gateway.errors import (
     not_running,
     wrong_method,
 )
-from frontier.gateway.metrics import OPERATIONS
 from frontier.gateway.wire import answers
 from frontier.gateway.wire.arrival import RequestReader
 from frontier.gateway.wire.asgi import AsgiCall
@@ -22,13 +22,14 @@ from frontier.gateway.wire.sockets import tuned
 
 if TYPE_CHECKING:
     from frontier.gateway.core import Core
-    from frontier.gateway.routes import Target
+    from frontier.gateway.routes import Address, Route, Target
     from frontier.gateway.wire.request import Request
 
 _FIRST_S: Final = 30.0
 _IDLE_S: Final = 75.0
 _LINGER_S: Final = 2.0
 _FLUSH_S: Final = 10.0
+_OK: Final = 200
 _NEVER: Final = float("inf")
 
 
@@ -172,15 +173,16 @@ class ClientConnection(asyncio.Protocol):
 
     def _relay(self, request: "Request") -> None:
         try:
-            wanted, body = openai.read(request.path, request.take_body())
-        except openai.BadRequestError as error:
+            request.ask = OPERATIONS[request.path].api.read(request.path, request.take_body())
+        except BadRequestError as error:
             self.respond(request, error.problem)
             return
-        request.stream = bool(wanted.stream)
-        self._forward(request, wanted.model, body)
+        request.stream = request.ask.stream
+        self._forward(request)
 
-    def _forward(self, request: "Request", asked: str, body: bytes) -> None:
-        """Send *request* to the engine of the model *asked*, or hold it while there is none."""
+    def _forward(self, request: "Request") -> None:
+        """Send *request* to the engine of its model, or hold it while there is none."""
+        asked = request.ask.model
         route = self.core.table.routes.get(asked)
         if route is None:
             request.model = request.backend = ""  # it may have waited for a model that is gone
@@ -189,31 +191,46 @@ class ClientConnection(asyncio.Protocol):
         target = route.target
         request.model, request.backend = target.name, target.backend
         if target.address is None:
-            self._wait(request, asked, body, target)
+            self._wait(request, target)
             return
-        if route.splice:
-            body = openai.with_model(body, target.upstream_model)
-        relay = Relay(self.core, self, request, route=route, address=target.address, body=body)
+        self._send(request, route, target.address)
+
+    def _send(self, request: "Request", route: "Route", address: "Address") -> None:
+        try:
+            outgoing = request.ask.outgoing(route)
+        except BadRequestError as error:
+            self.respond(request, error.problem)
+            return
+        if isinstance(outgoing, Reply):
+            self._reply(request, outgoing)
+            return
+        relay = Relay(self.core, self, request, route=route, address=address, outgoing=outgoing)
         self._active = relay
         relay.start()
 
-    def _wait(self, request: "Request", asked: str, body: bytes, target: "Target") -> None:
-        core = self.core
-        problem = STOPPING if core.is_stopping else core.holds.refusal(len(body))
+    def _reply(self, request: "Request", reply: Reply) -> None:
+        request.status = _OK
+        headers = b"content-type: %b\r\n" % reply.content_type
+        self.write(answers.whole(request, _OK, headers, reply.body))
+        self.finished(request)
+
+    def _wait(self, request: "Request", target: "Target") -> None:
+        core, ask = self.core, request.ask
+        problem = STOPPING if core.is_stopping else core.holds.refusal(ask.size)
         if not target.is_held:
-            problem = not_running(asked, target.backend)
+            problem = not_running(ask.model, target.backend)
         if problem is not None:
             self.respond(request, problem)
             return
-        self._active = hold = Hold(core, self, request, asked, body)
+        self._active = hold = Hold(core, self, request)
         core.holds.add(hold)
         hold.wait(target.timeouts.hold)
 
-    def send_on(self, request: "Request", asked: str, body: bytes) -> None:
+    def send_on(self, request: "Request") -> None:
         """Send a request that has waited, or whose engine was replaced before it answered."""
         self._active = None
         try:
-            self._forward(request, asked, body)
+            self._forward(request)
         except Exception as error:
             self.core.bug(error)
             self.respond(request, BUG)

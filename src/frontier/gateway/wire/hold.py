@@ -22,16 +22,11 @@ class Hold:
     """One request that waits, its body untouched.
 
     Attributes:
-        asked: The model's name as the client gave it.
-        body: As engines take it, with the client's own name of the model.
+        request: What it asks is kept as it came.
     """
 
-    def __init__(
-        self, core: "Core", client: "ClientConnection", request: "Request", asked: str, body: bytes
-    ) -> None:
+    def __init__(self, core: "Core", client: "ClientConnection", request: "Request") -> None:
         self.request = request
-        self.asked = asked
-        self.body = body
         self._core = core
         self._client = client
         self._since = core.clock.now
@@ -43,12 +38,12 @@ class Hold:
 
     def look_again(self) -> None:
         """Go where a new table leads; wait on if that is nowhere yet."""
-        route = self._core.table.routes.get(self.asked)
+        route = self._core.table.routes.get(self.request.ask.model)
         if route is not None and route.target.is_held:
             self.wait(route.target.timeouts.hold)
             return
         self._over()
-        self._client.send_on(self.request, self.asked, self.body)
+        self._client.send_on(self.request)
 
     def cancel(self) -> None:
         """The client left."""
@@ -57,7 +52,7 @@ class Hold:
 
     def on_deadline(self, now: float) -> None:
         """Give up."""
-        self.stop(held_too_long(self.asked, now - self._since))
+        self.stop(held_too_long(self.request.ask.model, now - self._since))
 
     def pause(self) -> None:
         """Ignore a slow client: it gets nothing yet."""
@@ -104,12 +99,12 @@ class Holds:
     def add(self, hold: Hold) -> None:
         """Have *hold* wait."""
         self._waiting[hold] = None
-        self._bytes += len(hold.body)
+        self._bytes += hold.request.ask.size
 
     def forget(self, hold: Hold) -> None:
         """Let go of *hold*."""
         del self._waiting[hold]
-        self._bytes -= len(hold.body)
+        self._bytes -= hold.request.ask.size
 
     def look_again(self) -> None:
         """Have all look at a new table, the oldest first."""

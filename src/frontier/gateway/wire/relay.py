@@ -4,11 +4,12 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
-from frontier.gateway import openai
+from frontier.gateway.apis.api import Answer, BadAnswerError, Outgoing
 from frontier.gateway.errors import Problem, bad_gateway, too_slow
 from frontier.gateway.upstream_errors import translate
 from frontier.gateway.wire import answers, events, usage
 from frontier.gateway.wire.bodies import ErrorBody, RenamedBody
+from frontier.gateway.wire.translated import TranslatedBody
 from frontier.gateway.wire.upstream import end_of_head
 
 if TYPE_CHECKING:
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
 _CONNECTING: Final = 0
 _WAITING: Final = 1  # for the first byte of the answer's body
 _RAW: Final = 2  # bytes pass as they come
-_PLAIN: Final = 3  # chunking undone, the model renamed
+_PLAIN: Final = 3  # chunking undone, the model renamed or the whole answer translated
 _ERROR: Final = 4  # an error answer is collected
 _OVER: Final = 5
 
 _LONGEST_HEAD: Final = 64 * 1024
 _CLIENT_STALL_S: Final = 60.0
 _AGAIN_S: Final = 0.1
+# Clients give up a stream whose head does not come; one that is open they keep while it beats.
+_COMMIT_S: Final = 10.0
+_BEAT_S: Final = 15.0
 _FIRST_ERROR_STATUS: Final = 300
 _CLIENT_LEFT: Final = 499
 _TOO_EARLY: Final = bad_gateway("ended its answer too early")
@@ -39,7 +43,8 @@ class Relay:
     """Sends one request to an engine and passes its answer on.
 
     Until the first byte of the answer's body nothing is sent to the client, so whatever fails
-    before keeps a status of its own; what fails later is told in-band or by breaking off.
+    before keeps a status of its own; what fails later is told in-band or by breaking off. A stream
+    that stays silent for long is opened before, and kept alive.
     """
 
     _flow = _CONNECTING
@@ -51,7 +56,9 @@ class Relay:
     _pool: "Pool | None" = None
     _upstream: "UpstreamConnection | None" = None
     _task: asyncio.Task[None] | None = None
-    _plain: RenamedBody | None = None
+    _plain: RenamedBody | TranslatedBody | None = None
+    _is_open = False  # the client has the head of its answer
+    _give_up_at = 0.0
     _error: ErrorBody | None = None
 
     def __init__(
@@ -62,14 +69,14 @@ class Relay:
         *,
         route: "Route",
         address: "Address",
-        body: bytes,
+        outgoing: Outgoing,
     ) -> None:
         self._core = core
         self._client = client
         self._request = request
         self._route = route
         self._address = address
-        self._body = body
+        self._path, self._body, self._answer = outgoing
         self._last_read = core.clock.now
         self._end_at = core.clock.now + route.target.timeouts.total
 
@@ -124,9 +131,11 @@ class Relay:
         self._flow = _WAITING
         request, timeouts = self._request, self._route.target.timeouts
         wait_s = timeouts.first_token if request.stream else timeouts.total
-        self._client.deadline = min(self._core.clock.now + wait_s, self._end_at)
+        now = self._core.clock.now
+        self._give_up_at = min(now + wait_s, self._end_at)
+        self._client.deadline = self._next_beat(now + _COMMIT_S)
         head = b"%b%d\r\nx-request-id: %b\r\n\r\n" % (
-            self._route.head(request.path),
+            self._route.head(self._path),
             len(self._body),
             request.id,
         )
@@ -183,10 +192,14 @@ class Relay:
         )
         if self._client.stalled_since:  # it has not even taken the answer before this one
             self.pause()
-        if request.http11 and upstream.is_framed and self._route.echo in raw:
-            self._open_raw(upstream, raw)
-        else:
+        if self._answer is not None:
+            self._open_translated(upstream, self._answer, data)
+        elif self._is_open or not (
+            request.http11 and upstream.is_framed and self._route.echo in raw
+        ):
             self._open_plain(upstream, data)
+        else:
+            self._open_raw(upstream, raw)
 
     def _open_raw(self, upstream: "UpstreamConnection", raw: bytes) -> None:
         self._flow = _RAW
@@ -202,7 +215,7 @@ class Relay:
     def _open_plain(self, upstream: "UpstreamConnection", data: bytes) -> None:
         self._flow = _PLAIN
         plain = self._plain = RenamedBody(self._route.echo, is_events=self._is_events)
-        if upstream.is_complete and not self._is_events:
+        if upstream.is_complete and not self._is_events and not self._is_open:
             body = plain.feed(data) + plain.rest()
             self._first, self._tail = body[: usage.TAIL_BYTES], body[-usage.TAIL_BYTES :]
             length = b"content-length: %d\r\n" % len(body)
@@ -210,8 +223,27 @@ class Relay:
             self._complete(upstream)
             return
         framing = answers.CHUNKED if self._request.http11 else b""
-        self._client.write(self._answer_head(upstream, framing))
+        if not self._is_open:
+            self._is_open = True
+            self._client.write(self._answer_head(upstream, framing))
         self._pass_plain(upstream, plain, data)
+
+    def _open_translated(self, upstream: "UpstreamConnection", answer: Answer, data: bytes) -> None:
+        is_streamed = self._request.stream
+        self._flow = _PLAIN
+        self._plain = TranslatedBody(answer, is_events=self._is_events, is_streamed=is_streamed)
+        if is_streamed and self._is_events:
+            self._commit(answer.stream_type)
+        self._pass_plain(upstream, self._plain, data)
+
+    def _commit(self, content_type: bytes) -> None:
+        """Send the head of a stream, if the client does not have it yet."""
+        if self._is_open:
+            return
+        self._is_open = True
+        framing = answers.CHUNKED if self._request.http11 else b""
+        lines = b"content-type: %b\r\n%b%b" % (content_type, framing, answers.STREAM_HEADERS)
+        self._client.write(answers.head(self._request, 200, lines))
 
     def _answer_head(self, upstream: "UpstreamConnection", framing: bytes) -> bytes:
         ours = answers.STREAM_HEADERS if self._is_events else b""
@@ -228,19 +260,40 @@ class Relay:
         else:
             self._break_off(_TOO_EARLY.status)
 
-    def _pass_plain(self, upstream: "UpstreamConnection", plain: RenamedBody, data: bytes) -> None:
-        self._write_plain(plain.feed(data))
+    def _pass_plain(
+        self, upstream: "UpstreamConnection", plain: RenamedBody | TranslatedBody, data: bytes
+    ) -> None:
+        try:
+            self._write_plain(plain.feed(data))
+        except BadAnswerError as error:
+            self._fail(error.problem)
+            return
         if upstream.is_complete:
             self._finish_plain(upstream, plain)
 
-    def _finish_plain(self, upstream: "UpstreamConnection", plain: RenamedBody) -> None:
-        if not self._ended_well():
+    def _finish_plain(
+        self, upstream: "UpstreamConnection", plain: RenamedBody | TranslatedBody
+    ) -> None:
+        if self._answer is None and not self._ended_well():
             self._fail(_TOO_EARLY)
             return
-        self._write_plain(plain.rest())
+        try:
+            rest = plain.rest()
+        except BadAnswerError as error:
+            self._fail(error.problem)
+            return
+        if self._answer is not None and not self._request.stream:
+            self._client.write(answers.document(self._request, rest))
+        else:
+            self._finish_stream(rest)
+        self._complete(upstream)
+
+    def _finish_stream(self, rest: bytes) -> None:
+        if self._answer is not None:
+            self._commit(self._answer.stream_type)
+        self._write_plain(rest)
         if self._request.http11:
             self._client.write(answers.LAST_CHUNK)
-        self._complete(upstream)
 
     def _write_plain(self, body: bytes) -> None:
         if not body:
@@ -261,6 +314,9 @@ class Relay:
         problem = translate(
             upstream.status, error.body, retry_after=upstream.retry_after, path=self._request.path
         )
+        if self._is_open:
+            self._fail(problem)
+            return
         self._over()
         upstream.release(self._core.clock.now)
         self._client.respond(self._request, problem)
@@ -270,7 +326,10 @@ class Relay:
     def _complete(self, upstream: "UpstreamConnection") -> None:
         """The answer went to the client, whole."""
         request = self._request
-        request.tokens = usage.find(self._tail) or usage.find(self._first)
+        if self._answer is not None:
+            request.tokens = self._answer.tokens
+        else:
+            request.tokens = usage.find(self._tail) or usage.find(self._first)
         self._set_up(1)
         self._over()
         upstream.release(self._core.clock.now)
@@ -303,16 +362,18 @@ class Relay:
 
     def _send_on(self) -> None:
         """Let another engine answer: this one was taken away before it said a word."""
-        asked, body = self._route.asked, self._body
         self._stop_upstream()
-        original = openai.with_model(body, asked) if self._route.splice else body
-        self._client.send_on(self._request, asked, original)
+        self._client.send_on(self._request)
 
     def cancel(self) -> None:
         """The client left: stop the engine's work at once."""
-        if not (self._is_events and b"[DONE]" in self._tail):
-            self._request.status = _CLIENT_LEFT
-        self._request.tokens = usage.find(self._tail)
+        answer, request = self._answer, self._request
+        is_whole = (
+            self._is_events and b"[DONE]" in self._tail if answer is None else answer.is_whole
+        )
+        if not is_whole:
+            request.status = _CLIENT_LEFT
+        request.tokens = usage.find(self._tail) if answer is None else answer.tokens
         self._stop_upstream()
 
     def stop(self, problem: Problem) -> None:
@@ -326,14 +387,27 @@ class Relay:
             self._fail(too_slow(f"took longer than {timeouts.total:g} s in total"))
         elif self._flow == _CONNECTING:
             self._unreachable(f"could not be reached within {timeouts.connect:g} s")
-        elif self._flow == _WAITING:
+        elif self._flow == _WAITING and now >= self._give_up_at:
             self._fail(too_slow(f"sent nothing for {timeouts.first_token:g} s"))
+        elif self._flow == _WAITING:
+            self._beat(now)
         elif self._client.stalled_since:
             self._check_stall(now)
         elif now - self._last_read >= timeouts.idle:
             self._fail(too_slow(f"fell silent for {timeouts.idle:g} s"))
         else:
             self._client.deadline = min(self._last_read + timeouts.idle, self._end_at)
+
+    def _next_beat(self, at: float) -> float:
+        """Return the next deadline of a request whose answer has not begun."""
+        return min(at, self._give_up_at) if self._request.stream else self._give_up_at
+
+    def _beat(self, now: float) -> None:
+        """Open the silent stream, and keep it alive: see `_COMMIT_S`."""
+        answer = self._answer
+        self._commit(b"text/event-stream" if answer is None else answer.stream_type)
+        self._write_plain(b":\n\n" if answer is None else answer.heartbeat())
+        self._client.deadline = self._next_beat(now + _BEAT_S)
 
     def _check_stall(self, now: float) -> None:
         """Break off if the client takes nothing; its pause is not the engine's silence."""
@@ -355,11 +429,12 @@ class Relay:
             self._upstream.transport.resume_reading()
 
     def _fail(self, problem: Problem) -> None:
-        if self._flow not in (_RAW, _PLAIN):
+        is_begun = self._flow in (_RAW, _PLAIN) and self._answer is None
+        if not is_begun and not self._is_open:
             self._stop_upstream()
             self._client.respond(self._request, problem)
         elif self._is_at_event_end():
-            event, is_http11 = problem.event, self._request.http11
+            event, is_http11 = self._event(problem), self._request.http11
             self._stop_upstream()
             self._client.write(answers.chunk(event) + answers.LAST_CHUNK if is_http11 else event)
             self._request.status = problem.status
@@ -367,8 +442,15 @@ class Relay:
         else:
             self._break_off(problem.status)
 
+    def _event(self, problem: Problem) -> bytes:
+        if self._answer is None:
+            return problem.event
+        return self._answer.failure(problem, self._request.id.decode("ascii"))
+
     def _is_at_event_end(self) -> bool:
         """Tell whether an event of ours can follow what the client has."""
+        if self._answer is not None or self._flow not in (_RAW, _PLAIN):
+            return True
         if not self._is_events or self._upstream is None:
             return False
         if self._flow == _PLAIN:  # only whole lines were passed on

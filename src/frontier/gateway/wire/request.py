@@ -3,9 +3,12 @@
 import itertools
 import os
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from frontier.gateway.errors import Problem
+
+if TYPE_CHECKING:
+    from frontier.gateway.apis.api import Ask
 
 _LONGEST_ID: Final = 128
 _PREFIX: Final = f"req_{os.urandom(8).hex()}".encode()
@@ -24,6 +27,7 @@ class Request:
         parts: The body as it arrived.
         path: Normalised, empty until the head is complete.
         problem: Why it is refused, found before the body was read.
+        ask: What it asks, once its body was read.
         id: As the ``x-request-id`` header has it.
         status: What was answered; 0 so far.
         first_at: When the first byte of the answer's body came, 0.0 so far.
@@ -39,6 +43,7 @@ class Request:
     keep_alive = False
     http11 = True
     problem: Problem | None = None
+    ask: "Ask"
     id = b""
     path = ""
     model = ""

@@ -1,11 +1,14 @@
-"""What the gateway reads of a request to OpenAI's API: the model, and whether it streams."""
+"""OpenAI's API: the engines' own, so requests and answers pass as they come."""
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
+from frontier.gateway.apis.api import BadRequestError, Outgoing
 from frontier.gateway.errors import Problem
+from frontier.gateway.routes import Route
 
 _BOM: Final = b"\xef\xbb\xbf"
 _PATH = re.compile(r" - at `\$\.?(\w*).*`$")
@@ -35,12 +38,46 @@ _DECODERS: Final[dict[str, msgspec.json.Decoder[_WantedChat] | msgspec.json.Deco
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class BadRequestError(Exception):
-    """A body that no engine could make sense of."""
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A request that engines take as it came.
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
+    Attributes:
+        body: Without a byte order mark.
+    """
+
+    path: str
+    model: str
+    stream: bool
+    body: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes that it keeps in memory."""
+        return len(self.body)
+
+    def outgoing(self, route: Route) -> Outgoing:
+        """Return it with the engine's own name for the model."""
+        target = route.target
+        body = with_model(self.body, target.upstream_model) if route.splice else self.body
+        return Outgoing(self.path, body)
+
+
+class OpenAI:
+    """OpenAI's API."""
+
+    def read(self, path: str, body: bytes) -> Passed:
+        """Return what the request asks.
+
+        Raises:
+            BadRequestError: no JSON object, or a deciding field is missing or of the wrong type.
+        """
+        wanted, body = read(path, body)
+        return Passed(path, wanted.model, bool(wanted.stream), body)
+
+    def problem(self, problem: Problem, request_id: str) -> bytes:
+        """Return *problem* as a JSON document, ASCII only."""
+        return problem.body
 
 
 def read(path: str, body: bytes) -> tuple[Wanted, bytes]:

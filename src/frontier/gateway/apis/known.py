@@ -1,0 +1,20 @@
+"""Every path that leads to an engine, and the API that it belongs to."""
+
+from typing import Final
+
+from frontier.gateway.apis.api import Api, Operation
+from frontier.gateway.apis.openai import OpenAI
+
+_OPENAI: Final = OpenAI()
+
+OPERATIONS: Final = {
+    "/v1/chat/completions": Operation(_OPENAI, "chat"),
+    "/v1/completions": Operation(_OPENAI, "text_completion"),
+    "/v1/embeddings": Operation(_OPENAI, "embeddings", streams=False),
+}
+
+
+def api_of(path: str) -> Api:
+    """Return the API whose words an error on *path* is told in."""
+    operation = OPERATIONS.get(path)
+    return operation.api if operation else _OPENAI
