@@ -55,7 +55,7 @@ mistral: .venv/.dev  ## The real mistral.rs from crates.io; 20 minutes the first
 	$(PYTEST) tests/e2e/mistral_real.py $(ARGS)
 
 killed: images  ## Commands on containers killed at every single step; two hours
-	$(PYTEST) tests/e2e/stacks_killed.py tests/e2e/stacks_killed_everywhere.py -s $(ARGS)
+	$(PYTEST) tests/e2e/stacks_killed_everywhere.py -s $(ARGS)
 
 docs: .venv/.dev  ## The documentation, in docs/_build
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build

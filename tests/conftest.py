@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +27,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Before xdist starts its workers, which inherit the environment."""
     config.addinivalue_line("markers", "docker: needs a Docker engine (set by the fixtures)")
     provide_compose()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background job
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # what tests start inherits it
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

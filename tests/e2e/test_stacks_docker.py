@@ -160,12 +160,15 @@ def test_logs_are_of_one_service_or_of_all(whole: Stacked) -> None:
 
 
 def test_a_service_that_was_killed_comes_back_by_itself(whole: Stacked) -> None:
-    status = whole.cli.json("status")
-    init = next(s["pid"] for s in status["services"] if s["name"] == "llamacpp")
-    for process in psutil.Process(init).children():
+    def engine() -> dict[str, Any]:
+        services = whole.cli.json("status")["services"]
+        return next(s for s in services if s["name"] == "llamacpp")
+
+    before = engine()
+    for process in psutil.Process(before["pid"]).children():
         process.kill()
 
-    until(lambda: whole.cli.json("status")["state"] != "running", timeout_s=30)
+    until(lambda: engine()["pid"] not in (None, before["pid"]), timeout_s=60)
     until(lambda: whole.cli.json("status")["state"] == "running", timeout_s=90)
 
 
