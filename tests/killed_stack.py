@@ -97,7 +97,7 @@ class Killing:
             assert f"`frontier {command}` was interrupted" in next_one.stderr, next_one.stderr
         stack: str = current["stack"]
         project = self.declared()
-        if project is not None:
+        if project is not None and killed.is_killed:  # `select` while stopped only notes a name
             assert project["stack"] == stack, f"two files tell: {project['stack']} and {stack}"
             said = f"declared is {stack}; bring it back with: frontier start"
             assert not killed.is_noted or said in next_one.stderr, next_one.stderr
