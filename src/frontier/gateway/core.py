@@ -12,10 +12,13 @@ from frontier.gateway.errors import STOPPING
 from frontier.gateway.json_log import AccessLine, JsonLog
 from frontier.gateway.metrics import NO_BACKEND, OTHER, Metrics
 from frontier.gateway.routes import Table
+from frontier.gateway.spans import context_lines
 from frontier.gateway.wire.hold import MOST_HELD, Holds
 from frontier.gateway.wire.pool import Pools
 
 if TYPE_CHECKING:
+    from frontier.gateway.routes import Target
+    from frontier.gateway.spans import Spans
     from frontier.gateway.wire.asgi import AsgiApp
     from frontier.gateway.wire.client import ClientConnection
     from frontier.gateway.wire.request import Request
@@ -37,10 +40,12 @@ class Core:
         config_error: Why the last change of a route file was rejected, empty if it was not.
         rejected: SHA-256 of the files whose present content is not in force, hex, by path.
         is_stopping: Answers from now on close their connection.
+        spans: Where traces are exported; None where they are only passed on.
         is_empty: Set while stopping, once the last client is gone.
     """
 
     app: "AsgiApp"
+    spans: "Spans | None" = None
 
     def __init__(
         self,
@@ -96,6 +101,12 @@ class Core:
         """Count the requests that wait for their engine, by model."""
         return Counter(hold.request.model for hold in self.holds)
 
+    def trace_lines(self, request: "Request", target: "Target") -> bytes:
+        """Return the header lines that tell an engine the request's trace."""
+        if self.spans is not None:
+            return self.spans.attempt(request, target)
+        return context_lines(request.headers) if b"traceparent" in request.headers else b""
+
     def stop(self) -> None:
         """Finish what is under way and take nothing new on."""
         self.is_stopping = True
@@ -116,6 +127,8 @@ class Core:
         """Count and log a request; its answer is written or never will be."""
         duration_s = time.perf_counter() - request.started
         ttft_s = request.first_at - request.started if request.first_at else None
+        if self.spans is not None:
+            self.spans.finished(request)
         if request.path in OPERATIONS:
             self._count(request, duration_s, ttft_s)
         if request.path != _HEALTH or request.status != _OK:  # asked every few seconds
@@ -177,6 +190,8 @@ class Core:
         for client in tuple(self.clients):
             client.transport.abort()
         self.pools.close()
+        if self.spans is not None:
+            self.spans.close()
         self.log.flush()
 
 

@@ -21,6 +21,7 @@ from frontier.gateway.health import probe_all
 from frontier.gateway.json_log import JsonLog
 from frontier.gateway.reload import Reloader
 from frontier.gateway.route_table import build, load_sources
+from frontier.gateway.spans import open_spans
 from frontier.gateway.wire.client import ClientConnection
 
 _TICK_S: Final = 0.1
@@ -71,6 +72,7 @@ def serve(options: Options) -> None:
         most_held=options.most_held,
     )
     core.app = create_app(core)
+    core.spans = open_spans()
     _allow_many_connections()
     sockets = [_listen(host, port) for host, port in options.listen]
     asyncio.run(_Server(core, options, sockets, Reloader(core, sources)).run())

@@ -134,10 +134,11 @@ class Relay:
         now = self._core.clock.now
         self._give_up_at = min(now + wait_s, self._end_at)
         self._client.deadline = self._next_beat(now + _COMMIT_S)
-        head = b"%b%d\r\nx-request-id: %b\r\n\r\n" % (
+        head = b"%b%d\r\nx-request-id: %b\r\n%b\r\n" % (
             self._route.head(self._path),
             len(self._body),
             request.id,
+            self._core.trace_lines(request, self._route.target),
         )
         connection.send(self, head, self._body)
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from frontier.gateway.errors import Problem
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
     from frontier.gateway.apis.api import Ask
 
 _LONGEST_ID: Final = 128
@@ -33,6 +35,7 @@ class Request:
         first_at: When the first byte of the answer's body came, 0.0 so far.
         sent_bytes: To the client, head included.
         held_s: How long it waited for an engine to be replaced.
+        span: Of the request, where spans are exported; `attempt` that of an engine's work on it.
     """
 
     method = b""
@@ -54,6 +57,8 @@ class Request:
     sent_bytes = 0
     held_s = 0.0
     tokens: tuple[int, int, int] | None = None
+    span: "Span | None" = None
+    attempt: "Span | None" = None
 
     def __init__(self) -> None:
         self.started = time.perf_counter()
