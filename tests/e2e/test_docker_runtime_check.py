@@ -146,7 +146,9 @@ def test_a_user_without_rights_is_told_which_group_to_join(
     kind, message, hint = done.stdout.strip().split("|")
     assert kind == "RuntimeFailedError"
     assert message == "this user may not use Docker: permission denied at its socket"
-    assert hint == "sudo usermod -aG docker $USER, then log in again."
+    assert hint.startswith("sudo usermod -aG docker $USER, then log in again")
+    assert "rootless" in hint
+    assert hint.endswith("frontier up --runtime native")
 
 
 def test_an_engine_that_is_too_old_is_told_with_the_oldest_that_works(fake: Fake) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 from frontier.adapters.logs import Logs
+from frontier.domain.errors import NotFoundError
 
 
 class ContainerLogs(Protocol):
@@ -36,33 +37,52 @@ class AllLogs:
         """Return the names that have a log, sorted."""
         return tuple(sorted({*self._files.services, *self._names()}))
 
-    def tail(self, service: str, lines: int) -> list[str]:
-        """Return the last *lines* lines of *service*.
+    def tail(self, services: Sequence[str], lines: int) -> Iterator[tuple[str, str]]:
+        """Yield ``(service, line)``: the last *lines* of each, or of all where none is named.
 
         Raises:
-            NotFoundError: *service* has no log here.
+            NotFoundError: one has no log here, or nothing has.
         """
-        if service in self._names():
-            return list(self._read(service, tail=lines))
-        return self._files.tail(service, lines)
+        names, inside = self._known(services)
+        for name in names:
+            read = self._read(name, tail=lines) if name in inside else self._files.tail(name, lines)
+            for line in read:
+                yield name, line
 
-    def follow(self, services: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """Yield ``(service, line)`` as lines come, from now on; containers until they end."""
-        inside = [name for name in services if name in self._names()]
-        files = [name for name in services if name not in inside]
+    def follow(self, services: Sequence[str], *, tail: int = 0) -> Iterator[tuple[str, str]]:
+        """Yield the same, and on as lines come; containers until they end.
+
+        Past and present are read in one go: no line between both is lost or comes twice.
+
+        Raises:
+            NotFoundError: as `tail`.
+        """
+        names, inside = self._known(services)
+        files = [name for name in names if name not in inside]
         if not inside:
-            yield from self._files.follow(files)
+            yield from self._files.follow(files, tail=tail)
             return
         lines: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
-        sources = [self._follow_container(name) for name in inside]
-        sources += [self._files.follow(files)] if files else []
+        sources = [self._follow_container(name, tail) for name in names if name in inside]
+        sources += [self._files.follow(files, tail=tail)] if files else []
         for source in sources:
             threading.Thread(target=_pour, args=(source, lines), daemon=True).start()
         for _ in sources:
             yield from iter(lines.get, None)
 
-    def _follow_container(self, name: str) -> Iterator[tuple[str, str]]:
-        for line in self._read(name, tail=0, follow=True):
+    def _known(self, services: Sequence[str]) -> tuple[Sequence[str], Collection[str]]:
+        """Return *services* or all, and the names that run in containers."""
+        running = self._names()
+        known = sorted({*self._files.services, *running})
+        if not known:
+            raise NotFoundError("nothing was logged here yet", hint="Begin with: frontier up")
+        for name in services:
+            if name not in known:
+                raise NotFoundError(f"{name!r} has no log", hint=f"Known: {', '.join(known)}.")
+        return services or known, running
+
+    def _follow_container(self, name: str, tail: int) -> Iterator[tuple[str, str]]:
+        for line in self._read(name, tail=tail, follow=True):
             yield name, line
 
 

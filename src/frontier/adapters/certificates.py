@@ -17,14 +17,26 @@ _TIMEOUT_S = 60.0
 
 
 class Certificate(NamedTuple):
-    """Two PEM files."""
+    """What TLS shows, and what it signs with, as PEM."""
+
+    chain: str
+    key: str
+
+
+class _Files(NamedTuple):
+    """The two files of a self-signed one, and the names that it is made for."""
 
     chain: Path
     key: Path
+    names: Path
+
+    @property
+    def pem(self) -> Certificate:
+        return Certificate(self.chain.read_text(), self.key.read_text())
 
 
-def own_certificate(folder: Path, chain: str, key: str) -> Certificate:
-    """Return the user's certificate, copied into *folder* where containers get it from.
+def own_certificate(chain: str, key: str) -> Certificate:
+    """Return the user's certificate, which stands in the files *chain* and *key*.
 
     Raises:
         ConfigError: one of both is missing, unreadable, or they do not belong together.
@@ -36,21 +48,24 @@ def own_certificate(folder: Path, chain: str, key: str) -> Certificate:
             f"{chain or key}",
             hint=f"frontier config set SSL_{other}_PATH FILE",
         )
-    texts = [_read(name, path) for name, path in (("SSL_CERT_PATH", chain), ("SSL_KEY_PATH", key))]
-    pair = Certificate(folder / "tls.crt", folder / "tls.key")
+    pair = Certificate(_read("SSL_CERT_PATH", chain), _read("SSL_KEY_PATH", key))
     with tempfile.TemporaryDirectory() as beside:
-        trial = Certificate(Path(beside, "tls.crt"), Path(beside, "tls.key"))
-        for path, text in zip(trial, texts, strict=True):
-            path.write_text(text)
+        trial = _files(Path(beside))
+        trial.chain.write_text(pair.chain)
+        trial.key.write_text(pair.key)
         certified = _public_key(chain, "x509", "-noout", "-pubkey", "-in", str(trial.chain))
         if certified != _public_key(key, "pkey", "-pubout", "-in", str(trial.key)):
             raise ConfigError(
                 f"{chain} is not the certificate of the key {key}",
                 hint="Name the pair: frontier config set SSL_CERT_PATH FILE, and SSL_KEY_PATH.",
             )
-    for path, text in zip(pair, texts, strict=True):
-        write_atomic(path, text, mode=0o600)
     return pair
+
+
+def present(folder: Path, hosts: Sequence[str]) -> Certificate | None:
+    """Return what `self_signed` would not make anew, None where it would."""
+    files = _files(folder)
+    return files.pem if _is_good(files, _alternatives(hosts)) else None
 
 
 def self_signed(folder: Path, hosts: Sequence[str]) -> Certificate:
@@ -63,12 +78,11 @@ def self_signed(folder: Path, hosts: Sequence[str]) -> Certificate:
     Raises:
         RuntimeFailedError: there is no ``openssl``, or it fails.
     """
-    pair = Certificate(folder / "tls.crt", folder / "tls.key")
-    names = ",".join(_alternative(host) for host in hosts)
-    if _is_good(pair, names):
-        return pair
+    if good := present(folder, hosts):
+        return good
+    files, names = _files(folder), _alternatives(hosts)
     with storage_errors(folder), tempfile.TemporaryDirectory() as beside:
-        made = Certificate(Path(beside, "tls.crt"), Path(beside, "tls.key"))
+        made = _files(Path(beside))
         _openssl(
             *("req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
             *(
@@ -81,10 +95,18 @@ def self_signed(folder: Path, hosts: Sequence[str]) -> Certificate:
             ),
             *("-keyout", str(made.key), "-out", str(made.chain)),
         )
-        write_atomic(pair.key, made.key.read_text(), mode=0o600)
-        write_atomic(pair.chain, made.chain.read_text(), mode=0o600)
-        write_atomic(folder / "tls.names", names)
-    return pair
+        write_atomic(files.key, made.key.read_text(), mode=0o600)
+        write_atomic(files.chain, made.chain.read_text(), mode=0o600)
+        write_atomic(files.names, names)
+    return files.pem
+
+
+def _files(folder: Path) -> _Files:
+    return _Files(folder / "tls.crt", folder / "tls.key", folder / "tls.names")
+
+
+def _alternatives(hosts: Sequence[str]) -> str:
+    return ",".join(map(_alternative, hosts))
 
 
 def _alternative(host: str) -> str:
@@ -94,12 +116,11 @@ def _alternative(host: str) -> str:
         return f"DNS:{host}"
 
 
-def _is_good(pair: Certificate, names: str) -> bool:
-    told = pair.chain.with_suffix(".names")
-    if not (pair.chain.exists() and pair.key.exists() and told.exists()):
+def _is_good(files: _Files, names: str) -> bool:
+    if not all(path.exists() for path in files):
         return False
-    check = ("x509", "-noout", "-checkend", str(_RENEW_S), "-in", str(pair.chain))
-    return told.read_text() == names and _run(check).returncode == 0
+    check = ("x509", "-noout", "-checkend", str(_RENEW_S), "-in", str(files.chain))
+    return files.names.read_text() == names and _run(check).returncode == 0
 
 
 def _read(setting: str, path: str) -> str:

@@ -47,11 +47,11 @@ class Logs:
         return found
 
     def follow(
-        self, services: Sequence[str], *, until: Callable[[], bool] = lambda: False
+        self, services: Sequence[str], *, tail: int = 0, until: Callable[[], bool] = lambda: False
     ) -> Iterator[tuple[str, str]]:
-        """Yield ``(service, line)`` as lines come, from now on, until *until* says so.
+        """Yield ``(service, line)``: the last *tail* of each, then as they come, until *until*.
 
-        A line that has no end yet is kept back until it has one.
+        A line that has no end yet is kept back until it has one; none is lost or comes twice.
 
         Raises:
             NotFoundError: a service has no log here.
@@ -60,6 +60,9 @@ class Logs:
         with contextlib.ExitStack() as stack:
             for follower in followers.values():
                 stack.callback(follower.close)
+            for name, follower in followers.items():
+                for line in follower.past(tail):
+                    yield name, line
             while True:
                 is_last = until()  # asked before reading: what came until then is yielded
                 for name, follower in followers.items():
@@ -82,20 +85,20 @@ def last_lines(path: Path, count: int) -> list[str]:
         return []
     try:
         with path.open("rb") as file:
-            data = _read_back(file, count)
+            return _read_back(file, file.seek(0, 2), count)
     except FileNotFoundError:
         return []
-    return data.decode(errors="replace").splitlines()[-count:]
 
 
-def _read_back(file: BinaryIO, count: int) -> bytes:
-    position, data = file.seek(0, 2), b""
+def _read_back(file: BinaryIO, end: int, count: int) -> list[str]:
+    """Return the last *count* lines before *end*."""
+    position, data = end, b""
     while position > 0 and data.count(b"\n") <= count:
         step = min(_BLOCK_BYTES, position)
         position -= step
         file.seek(position)
         data = file.read(step) + data
-    return data
+    return data.decode(errors="replace").splitlines()[-count:]
 
 
 def _generations(path: Path) -> list[Path]:
@@ -105,12 +108,31 @@ def _generations(path: Path) -> list[Path]:
 
 
 class _Follower:
-    """Reads one log from its present end on, through rotations."""
+    """Reads one log from its last whole line on, through rotations."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._rest = path, b""
         self._file: BinaryIO = path.open("rb")
-        self._file.seek(0, 2)
+        self._begin = self._last_line()
+
+    def _last_line(self) -> int:
+        """Return where the line begins that has no end yet, or would; go there."""
+        end = self._file.seek(0, 2)
+        block = min(end, _LONGEST_LINE_BYTES)
+        self._file.seek(-block, 2)
+        unfinished = len(self._file.read(block).rpartition(b"\n")[2])
+        return self._file.seek(end - unfinished)
+
+    def past(self, count: int) -> list[str]:
+        """Return the last *count* lines before those that `lines` yields."""
+        if count <= 0:
+            return []
+        found = _read_back(self._file, self._begin, count)
+        self._file.seek(self._begin)
+        for older in reversed(self._older()):
+            if len(found) < count:
+                found = last_lines(older, count - len(found)) + found
+        return found
 
     def lines(self) -> Iterator[str]:
         """Yield the complete lines that came since the last call."""
@@ -142,13 +164,20 @@ class _Follower:
 
     def _newer(self) -> list[Path]:
         """Return the generations after the open one, oldest first."""
+        return self._around()[1]
+
+    def _older(self) -> list[Path]:
+        """Return the generations before the open one, oldest first."""
+        return self._around()[0]
+
+    def _around(self) -> tuple[list[Path], list[Path]]:
         ours = os.fstat(self._file.fileno())
         files = _generations(self._path)
         for index, file in enumerate(files):
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(ours, file.stat()):
-                    return files[index + 1 :]
-        return files  # ours was rotated out of existence, or removed
+                    return files[:index], files[index + 1 :]
+        return [], files  # ours was rotated out of existence, or removed
 
     def close(self) -> None:
         """Close the file."""

@@ -135,7 +135,5 @@ class Access:
     @property
     def _key_file(self) -> Path | None:
         """The file that tells the gateway its key, None for an open gateway."""
-        from frontier.adapters.secrets_folder import secret_file
-
         key = self.core.listening.api_key
-        return secret_file(self.core.workspace.secrets, "api-key", key) if key else None
+        return self.core.secrets.keep("api-key", key) if key else None

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, get_args
 
 from pydantic import SecretStr
 
-from frontier.adapters.secrets_folder import generated_secret, secret_file
+from frontier.adapters.secrets_folder import SecretsFolder
 from frontier.adapters.workspace import Workspace
 from frontier.domain.docker import DockerFacts, version_of
 from frontier.domain.errors import ConfigError
@@ -47,6 +47,7 @@ class Assembly:
     settings: Settings
     variables: Mapping[str, Value]
     workspace: Workspace
+    secrets: SecretsFolder
     gateway_image: str
     docker: DockerFacts | None = None
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -63,7 +64,7 @@ class Assembly:
         gpu: Mapping[str, Any] | None = None,
         engine_url: str = "",
     ) -> ComposeSpec:
-        """Return what the renderer needs; secrets are written to the workspace.
+        """Return what the renderer needs; secrets are kept as files, but for a preview.
 
         Args:
             stack: What is to run.
@@ -132,38 +133,41 @@ class Assembly:
 
     def _secrets(self) -> dict[str, str]:
         """Map each kind of secret that this workspace has to its file."""
-        settings, folder = self.settings, self.workspace.secrets
+        settings = self.settings
         given = {
             "api-key": settings.api_key,
             "hf-token": settings.hf_token,
             "grafana-admin-password": settings.grafana_admin_password,
         }
         files = {
-            kind: secret_file(folder, kind, value.get_secret_value())
+            kind: self.secrets.keep(kind, value.get_secret_value())
             for kind, value in given.items()
             if value
         }
         kind = "grafana-admin-password"
         if settings.enable_monitoring and settings.grafana_port and kind not in files:
-            files[kind] = generated_secret(folder, kind)
+            files[kind] = self.secrets.generated(kind)
         return {kind: path.name for kind, path in {**files, **self._certificate()}.items()}
 
     def _certificate(self) -> dict[str, Path]:
         if not self.settings.enable_ssl:
             return {}
-        from frontier.adapters.certificates import own_certificate, self_signed
+        from frontier.adapters import certificates
 
         chain, key = self.settings.ssl_cert_path, self.settings.ssl_key_path
         folder = self.workspace.secrets / "tls"
         hosts = dict.fromkeys(("localhost", "127.0.0.1", "::1", socket.gethostname()))
-        pair = (
-            own_certificate(folder, chain, key) if chain or key else self_signed(folder, [*hosts])
-        )
+        if chain or key:
+            pair = certificates.own_certificate(chain, key)
+        elif self.secrets.is_preview:
+            pair = certificates.present(folder, [*hosts])
+        else:
+            pair = certificates.self_signed(folder, [*hosts])
+        kinds = ("tls-certificate", "tls-key")
+        if pair is None:
+            return {kind: self.secrets.planned(kind) for kind in kinds}
         # under names of their own: whoever was started with an older one is started again
-        return {
-            f"tls-{name}": secret_file(self.workspace.secrets, f"tls-{name}", path.read_text())
-            for name, path in (("certificate", pair.chain), ("key", pair.key))
-        }
+        return {kind: self.secrets.keep(kind, pem) for kind, pem in zip(kinds, pair, strict=True)}
 
 
 def _as_built(stack: Stack, settings: Settings) -> Stack:

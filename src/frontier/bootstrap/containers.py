@@ -94,6 +94,7 @@ class Containers:
             settings=core.settings,
             variables=core.configuration.variables_of(stack),
             workspace=core.workspace,
+            secrets=core.secrets,
             gateway_image=self.images.gateway(arch).reference(),
             docker=docker,
             digests=self.images.lock.load(),

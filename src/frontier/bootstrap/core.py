@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from frontier.adapters.change_journal import ChangeJournal
     from frontier.adapters.folders import StackFolders
     from frontier.adapters.project_file import ProjectFile
+    from frontier.adapters.secrets_folder import SecretsFolder
     from frontier.adapters.snapshots import Snapshots
     from frontier.configuration import Configuration
     from frontier.domain.docker import DockerFacts
@@ -32,11 +33,13 @@ class Core:
         chosen: The workspace of the command line, None for discovery.
         overrides: Settings of the command line, by field name.
         selects: The stack among them is about to be written to .env.
+        is_preview: Nothing may be written.
     """
 
     chosen: Path | None = None
     overrides: Mapping[str, object] = field(default_factory=dict[str, object])
     selects: bool = False
+    is_preview: bool = False
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -98,6 +101,13 @@ class Core:
         from frontier.adapters.project_file import ProjectFile
 
         return ProjectFile(self.workspace.project_file)
+
+    @cached_property
+    def secrets(self) -> "SecretsFolder":
+        """Keys and passwords that services get as files."""
+        from frontier.adapters.secrets_folder import SecretsFolder
+
+        return SecretsFolder(self.workspace.secrets, self.is_preview)
 
     @cached_property
     def snapshots(self) -> "Snapshots":

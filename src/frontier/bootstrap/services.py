@@ -135,6 +135,10 @@ class Services(Core):
             asked["current_stack"] = select
         return self.asking(asked, selects=bool(select))
 
+    def previewing(self) -> "Services":
+        """Return services of the same command that write nothing."""
+        return replace(self, is_preview=True)
+
     def wanted(self, *, fetch: bool = True) -> Wanted:
         """Return settings and command line as one wish; *fetch* allows downloads of models."""
         return Wanted(

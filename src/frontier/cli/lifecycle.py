@@ -1,5 +1,6 @@
 """`frontier up`, `down`, `start`, `stop`, `restart`, `status` and `logs`."""
 
+import json
 import os
 import shutil
 import sys
@@ -12,7 +13,6 @@ from frontier.adapters.silent import Silent
 from frontier.cli import output
 from frontier.cli.output import size, table, text
 from frontier.cli.session import DryRun, Json, Quiet, Session
-from frontier.domain.errors import NotFoundError
 from frontier.usecases import lifecycle
 from frontier.usecases.up import StackUp
 
@@ -73,7 +73,7 @@ def up(
 
 def bring_up(session: Session, command: str, *, dry_run: bool, fetch: bool = True) -> None:
     """Bring up what the settings say, for *command*, and show the proof."""
-    services = session.services
+    services = session.services.previewing() if dry_run else session.services
     is_silent = session.as_json or session.quiet
     reporter = Silent() if dry_run else session.reporter
     on_text = _unheard if is_silent else output.piece
@@ -215,8 +215,11 @@ def logs(
     lines: Annotated[
         int, typer.Option("--lines", "-n", min=0, help="Lines per service from the past.")
     ] = 50,
+    _json: Json = False,
 ) -> None:
     """Print what engine, gateway and daemon wrote.
+
+    With --json every line is a JSON document of its own.
 
     Examples:
         frontier logs
@@ -224,17 +227,14 @@ def logs(
         frontier logs gateway -f
     """
     session: Session = ctx.obj
-    log = session.services.running.logs
-    names = service or log.services
-    if not names:
-        raise NotFoundError("nothing was logged here yet", hint="Begin with: `frontier up`.")
-    width = max(map(len, names))
-    for name in names:
-        for entry in log.tail(name, lines):
-            output.line(f"{name:<{width}} | {entry}")
-    if follow:
-        for name, entry in log.follow(names):
-            output.line(f"{name:<{width}} | {entry}")
+    log, names = session.services.running.logs, service or ()
+    width = max(map(len, names or log.services), default=0)
+    for name, entry in log.follow(names, tail=lines) if follow else log.tail(names, lines):
+        if session.as_json:
+            shown = json.dumps({"service": name, "line": entry}, ensure_ascii=False)
+        else:
+            shown = f"{name:<{width}} | {entry}"
+        output.piece(f"{shown}\n")  # at once: who follows through a pipe waits for it
 
 
 @text.register

@@ -101,11 +101,8 @@ def render(
     services = session.services
     stack = services.stacks.load(name or services.settings.current_stack)
     if output is None:
-        session.show(
-            Rendered(
-                stack.name, usecase.compose_text(services.containers.preview(stack, accelerator))
-            )
-        )
+        project = services.previewing().containers.preview(stack, accelerator)
+        session.show(Rendered(stack.name, usecase.compose_text(project)))
         return
     target, reporter = output.expanduser().absolute(), session.reporter
     session.show(
@@ -124,9 +121,8 @@ def diff(
     session: Session = ctx.obj
     services = session.services
     stack = services.stacks.load(name or services.settings.current_stack)
-    session.show(
-        usecase.diff(services.project.load(), services.containers.preview(stack, accelerator))
-    )
+    project = services.previewing().containers.preview(stack, accelerator)
+    session.show(usecase.diff(services.project.load(), project))
 
 
 @app.command()
@@ -147,7 +143,7 @@ def lock(
     session: Session = ctx.obj
     services = session.services
     stack = services.stacks.load(name or services.settings.current_stack)
-    project = services.containers.preview(stack)
+    project = services.previewing().containers.preview(stack)
     digests, missing, local = usecase.digests(project, services.images.digests)
     if digests and not dry_run:
         with services.changing("stack lock"):

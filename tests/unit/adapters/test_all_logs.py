@@ -13,7 +13,9 @@ INSIDE = {"gateway": ["in 1", "in 2"], "engine": ["e 1"]}
 
 
 def read(service: str, *, tail: int | None, follow: bool = False) -> Iterator[str]:
-    yield from ["new"] if follow else INSIDE[service][-(tail or 0) :]
+    yield from INSIDE[service][len(INSIDE[service]) - (tail or 0) :]
+    if follow:
+        yield "new"
 
 
 @pytest.fixture
@@ -27,13 +29,31 @@ def test_containers_hide_older_files_of_their_name(files: Logs) -> None:
     logs = AllLogs(files, lambda: INSIDE, read)
 
     assert logs.services == ("daemon", "engine", "gateway")
-    assert logs.tail("gateway", 1) == ["in 2"]
-    assert logs.tail("daemon", 1) == ["d 2"]
+    assert [*logs.tail((), 1)] == [("daemon", "d 2"), ("engine", "e 1"), ("gateway", "in 2")]
+    assert [*logs.tail(["gateway"], 2)] == [("gateway", "in 1"), ("gateway", "in 2")]
 
 
-def test_a_name_without_a_log_is_told(files: Logs) -> None:
-    with pytest.raises(NotFoundError):
-        AllLogs(files, lambda: INSIDE, read).tail("nobody", 1)
+@pytest.mark.parametrize(
+    "call", [lambda logs: logs.tail(["nobody"], 1), lambda logs: logs.follow(["nobody"])]
+)
+def test_a_name_without_a_log_is_told_with_those_of_files_and_containers(
+    files: Logs, call: Callable[[AllLogs], Iterator[object]]
+) -> None:
+    with pytest.raises(NotFoundError, match="'nobody' has no log") as caught:
+        [*call(AllLogs(files, lambda: INSIDE, read))]
+
+    assert caught.value.hint == "Known: daemon, engine, gateway."
+
+
+def test_nothing_logged_yet_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="nothing was logged"):
+        [*AllLogs(Logs(tmp_path), tuple, read).tail((), 1)]
+
+
+def test_past_and_present_of_a_container_are_asked_for_at_once(files: Logs) -> None:
+    lines = AllLogs(files, lambda: INSIDE, read).follow(["gateway"], tail=1)
+
+    assert [*lines] == [("gateway", "in 2"), ("gateway", "new")]
 
 
 def test_containers_are_followed_until_they_end(files: Logs) -> None:

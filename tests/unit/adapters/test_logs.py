@@ -158,3 +158,32 @@ def test_a_line_without_end_is_cut_instead_of_kept_in_memory(logs: Logs, tmp_pat
     lines = [line for _, line in logs.follow(["a"], until=Steps(endless, lambda: None))]
 
     assert sum(map(len, lines)) >= 190_000
+
+
+def test_what_is_written_between_the_past_and_the_present_comes_once(
+    logs: Logs, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.log"
+    write(tmp_path / "a.log.1", "1")
+    write(path, "2", "3")
+    lines = logs.follow(["a"], tail=3, until=Steps(lambda: write(path, "5"), lambda: None))
+
+    first = [next(lines)]
+    write(path, "4")
+
+    assert [line for _, line in first + [*lines]] == ["1", "2", "3", "4", "5"]
+
+
+def test_a_line_that_was_half_written_at_the_beginning_comes_whole(
+    logs: Logs, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.log"
+    path.write_text("old\nhal")
+
+    def end() -> None:
+        with path.open("ab") as file:
+            file.write(b"f\n")
+
+    found = logs.follow(["a"], tail=9, until=Steps(end, lambda: None))
+
+    assert [line for _, line in found] == ["old", "half"]

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from compose_specs import shipped
+from frontier.adapters.secrets_folder import SecretsFolder
 from frontier.adapters.workspace import Workspace
 from frontier.bootstrap.assembly import Assembly, architecture, container_user
 from frontier.domain.docker import DockerFacts
@@ -19,11 +20,18 @@ MACHINE = Machine(
 OLD = DockerFacts(engine="20.10.24", api="1.41", compose="2.30", memory_bytes=1, cpus=1, arch="aarch64")  # fmt: skip  # noqa: E501 - one value
 
 
-def assembly(tmp_path: Path, docker: DockerFacts | None = None, **settings: object) -> Assembly:
+def assembly(
+    tmp_path: Path,
+    docker: DockerFacts | None = None,
+    *,
+    is_preview: bool = False,
+    **settings: object,
+) -> Assembly:
     return Assembly(
         settings=Settings.model_validate(settings),
         variables={},
         workspace=Workspace(tmp_path),
+        secrets=SecretsFolder(Workspace(tmp_path).secrets, is_preview=is_preview),
         gateway_image="frontier-gateway:1",
         docker=docker,
     )
@@ -48,6 +56,18 @@ def test_the_same_secrets_have_the_same_files(tmp_path: Path) -> None:
     first, second = (made.spec(shipped("vllm"), None, MACHINE, "cpu") for _ in range(2))
 
     assert first.secrets == second.secrets
+
+
+def test_a_preview_writes_nothing_and_says_what_is_there(tmp_path: Path) -> None:
+    given: dict[str, object] = {"api_key": "opensesame", "enable_ssl": True}
+    preview = assembly(tmp_path, is_preview=True, **given)
+
+    before = preview.spec(shipped("vllm"), None, MACHINE, "cpu")
+    assert not [*tmp_path.iterdir()]
+    real = assembly(tmp_path, **given).spec(shipped("vllm"), None, MACHINE, "cpu")
+
+    assert before.secrets.keys() == real.secrets.keys()
+    assert preview.spec(shipped("vllm"), None, MACHINE, "cpu").secrets == real.secrets
 
 
 def test_the_docker_engine_decides_architecture_and_health_checks(tmp_path: Path) -> None:

@@ -69,6 +69,19 @@ def test_a_difference_tells_what_would_start(run: Run) -> None:
     assert {"action": "start", "service": "ollama", "reasons": ["not running"]} in changes
 
 
+def test_a_preview_writes_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_KEY", "opensesame-opensesame")
+    monkeypatch.setenv("ENABLE_SSL", "true")
+    monkeypatch.setenv("ENABLE_NGINX", "true")
+
+    for words in (("render", "vllm"), ("diff", "ollama"), ("show", "ollama")):
+        assert run(*words).exit_code == 0
+
+    assert not (tmp_path / "w").exists()
+
+
 def test_an_unknown_stack_ends_with_exit_code_3(run: Run) -> None:
     from frontier.domain.errors import StackNotFoundError
 

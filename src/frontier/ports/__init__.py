@@ -1,0 +1,37 @@
+"""What use-cases ask of the outside, as Protocols."""
+
+from frontier.ports.backups import BackupStore, ContainerSweep, DataStores, Readable, Staging
+from frontier.ports.models import Catalog, HeaderReader, ModelSources, ModelStore
+from frontier.ports.reporting import Reporter, Task
+from frontier.ports.running import ContainerRuntime, GatewayControl, Probe, Process, Processes, Runtime, Runtimes
+from frontier.ports.surroundings import ChatClient, Clock, ImageDigests, MachineProbe
+from frontier.ports.workspace import Journal, ProjectFile, SnapshotStore, StackSource
+
+__all__ = [
+    "BackupStore",
+    "Catalog",
+    "ChatClient",
+    "Clock",
+    "ContainerRuntime",
+    "ContainerSweep",
+    "DataStores",
+    "GatewayControl",
+    "HeaderReader",
+    "ImageDigests",
+    "Journal",
+    "MachineProbe",
+    "ModelSources",
+    "ModelStore",
+    "Probe",
+    "Process",
+    "Processes",
+    "ProjectFile",
+    "Readable",
+    "Reporter",
+    "Runtime",
+    "Runtimes",
+    "SnapshotStore",
+    "StackSource",
+    "Staging",
+    "Task",
+]

@@ -1,0 +1,135 @@
+"""Where models come from and lie."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from frontier.domain.model import CatalogEntry, GgufHeader, Health, Model
+from frontier.domain.source import Fetched, Remote
+from frontier.ports.reporting import Reporter
+from pathlib import Path
+from typing import Protocol
+
+
+class Catalog(Protocol):
+    """Models that can be had by name."""
+
+    @property
+    def entries(self) -> Mapping[str, CatalogEntry]:
+        """Return all entries by full name."""
+        ...
+
+
+class HeaderReader(Protocol):
+    """Reads what a model file says about itself."""
+
+    def __call__(self, path: Path, /) -> GgufHeader:
+        """Return the header of *path*.
+
+        Raises:
+            ModelFormatError: it is no readable model file.
+        """
+        ...
+
+
+class ModelSources(Protocol):
+    """The places that models come from."""
+
+    def locate(self, source: str) -> Remote:
+        """Return what to ask for.
+
+        Raises:
+            UsageError: *source* has no known form.
+            DownloadError: the place does not answer, or does not have it.
+        """
+        ...
+
+    def fetch(
+        self,
+        remote: Remote,
+        part: Path,
+        *,
+        expected: str,
+        size_bytes: int | None,
+        room: Callable[[int], None],
+        progress: Callable[[int, int | None], None],
+    ) -> Fetched:
+        """Bring the model file of *remote* to *part* or a file beside it, resuming what is there.
+
+        Args:
+            remote: What `locate` returned.
+            part: Where bytes collect; files beside it with the same stem belong to it.
+            expected: SHA-256 that the model file must have, "" where nothing is known.
+            size_bytes: Length of the model file, None where it is not known.
+            room: Raises where that many more bytes do not fit on the disk.
+            progress: Hears the bytes done, those resumed included, and all of them if known.
+
+        Raises:
+            DownloadError: the place does not answer; what came is kept.
+            CorruptBlobError: what came is not what was promised; it is deleted.
+            ModelFormatError: what came is no GGUF file; it is deleted.
+            StorageError: it cannot be written; what came is kept.
+        """
+        ...
+
+
+class ModelStore(Protocol):
+    """The models on this machine."""
+
+    def all(self) -> tuple[Model, ...]:
+        """Return all models by name; names in `broken` are missing."""
+        ...
+
+    def broken(self) -> tuple[str, ...]:
+        """Return the names whose ref cannot be read."""
+        ...
+
+    def load(self, name: str) -> Model | None:
+        """Return the model of that full name, None if there is none or its ref is unreadable."""
+        ...
+
+    def partials(self) -> Mapping[str, int]:
+        """Return the names whose download has begun but not ended, with the bytes so far."""
+        ...
+
+    def blob(self, digest: str) -> Path:
+        """Return where the blob of that digest lies, or would."""
+        ...
+
+    def partial(self, name: str, source: str) -> Path:
+        """Return where a download of *name* from *source* collects its bytes."""
+        ...
+
+    def free_bytes(self) -> int:
+        """Return what this user may still write where the store lies or will lie."""
+        ...
+
+    def claimed(self, name: str, reporter: Reporter) -> AbstractContextManager[None]:
+        """Hold *name* for one pull; whoever comes second says so and waits."""
+        ...
+
+    def verify_quick(self, model: Model) -> bool:
+        """Tell whether the blob is what was verified; hashes it again where it looks touched."""
+        ...
+
+    def verify(self, model: Model, watch: Callable[[int], None] = ...) -> Health:
+        """Hash the blob of *model* and remember the outcome; *watch* hears the bytes done."""
+        ...
+
+    def adopt(self, name: str, *, digest: str, source: str, file_name: str) -> Model | None:
+        """Name a blob that is here already; None if it is not, or not intact."""
+        ...
+
+    def publish(self, file: Path, name: str, *, digest: str, source: str, file_name: str) -> Model:
+        """Make *file*, verified, the blob of *name*; all or nothing."""
+        ...
+
+    def discard(self, name: str) -> int:
+        """Delete the partial downloads of *name*, which the caller holds; return the bytes."""
+        ...
+
+    def tidy(self, name: str) -> None:
+        """Delete the partial downloads of a name that is here whole, unless somebody holds it."""
+        ...
+
+    def remove(self, name: str, *, dry_run: bool = False) -> int:
+        """Remove *name* and what nothing else uses; return the bytes freed."""
+        ...

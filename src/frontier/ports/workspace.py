@@ -1,0 +1,90 @@
+"""What a workspace declares and remembers."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from frontier.domain.change import Interrupted
+from frontier.domain.project import Project
+from frontier.domain.snapshot import Snapshot
+from frontier.domain.stack import Stack
+from typing import Protocol
+
+
+class ProjectFile(Protocol):
+    """The rendered project that should run."""
+
+    def load(self) -> Project | None:
+        """Return it, None when nothing was brought up yet."""
+        ...
+
+    def save(self, project: Project) -> None:
+        """Replace it."""
+        ...
+
+    def clear(self) -> None:
+        """Forget it."""
+        ...
+
+
+class Journal(Protocol):
+    """Remembers a change of what runs, so that a killed one is told and mended."""
+
+    def during(
+        self, command: str, to: Project | None = None
+    ) -> AbstractContextManager[Callable[[str], None]]:
+        """Note that *command* is bringing up *to* while the block runs; yields how to tell more.
+
+        A FrontierError ends the note; anything else, a Ctrl-C included, leaves it.
+        """
+        ...
+
+    def interrupted(self) -> Interrupted | None:
+        """Return the change whose process is gone, None where there is none."""
+        ...
+
+    def clear(self) -> None:
+        """Forget the change: what runs is what is declared."""
+        ...
+
+
+class SnapshotStore(Protocol):
+    """What was before each change."""
+
+    def take(self, before: str, *, keep: str = "") -> Snapshot:
+        """Save the present state, before the command *before*; never drop *keep* for it."""
+        ...
+
+    def mark_good(self) -> None:
+        """Remember that the present state has streamed a token."""
+        ...
+
+    def all(self) -> tuple[Snapshot, ...]:
+        """Return all snapshots, newest first."""
+        ...
+
+    def find(self, snapshot_id: str) -> Snapshot:
+        """Return the snapshot of that name, or the only one it begins."""
+        ...
+
+    def changes(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Return the files that *snapshot* would change, add or remove, the project included."""
+        ...
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Bring the workspace's files to *snapshot*."""
+        ...
+
+    def reset(self, snapshot: Snapshot) -> None:
+        """Bring settings and project to their defaults; the rest is as in *snapshot*."""
+        ...
+
+
+class StackSource(Protocol):
+    """Where stacks come from."""
+
+    def names(self) -> tuple[str, ...]:
+        """Return all names, sorted."""
+        ...
+
+    def load(self, name: str) -> Stack:
+        """Return one stack."""
+        ...
