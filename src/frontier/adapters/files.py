@@ -71,8 +71,10 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, doing: str, wait_s: float = 0.0) -> Generator[None]:
+def locked(path: Path, *, doing: str, wait_s: float = 0.0) -> Generator[str]:
     """Hold the advisory lock *path*; the kernel frees it when the holder dies.
+
+    Yields the `last_holder` before.
 
     Args:
         path: Lock file; holds ``pid doing`` of the last holder, never deleted.
@@ -88,10 +90,11 @@ def locked(path: Path, *, doing: str, wait_s: float = 0.0) -> Generator[None]:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         _acquire(handle, path, wait_s)
+        before = last_holder(path)
         with storage_errors(path):
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()} {doing}\n".encode(), 0)
-        yield
+        yield before
     finally:
         os.close(handle)
 
@@ -115,6 +118,15 @@ def _busy(path: Path) -> BusyError:
         f"another Frontier command is busy here: {doing or 'unknown'} (process {pid or '?'})",
         hint="Wait for it to end, then try again.",
     )
+
+
+def last_holder(path: Path) -> str:
+    """Return what differs once somebody else has held the lock *path*; "" before the first."""
+    try:
+        text = path.read_text(errors="replace").strip()
+        return f"{text} {path.stat().st_mtime_ns}" if text else ""
+    except FileNotFoundError:
+        return ""
 
 
 def is_locked(path: Path) -> bool:

@@ -1,11 +1,12 @@
 """Stacks as containers: rendered, previewed, ejected, and their images brought."""
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from frontier.bootstrap.core import Core
-from frontier.domain.errors import DownloadError
+from frontier.domain.errors import DownloadError, FrontierError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,10 +119,34 @@ class Containers:
                 `up` does on this one.
             prefix: The workspace as seen from the project folder.
         """
-        from frontier.renderers.compose_spec import gpu_keys
-
         machine = self.core.machine()
         model, context = self.models.here(stack)
+        return self._preview(stack, model, machine, accelerator, context=context, prefix=prefix)
+
+    def check(self, stack: "Stack") -> None:
+        """Render *stack* where containers would run it, as if its model were here; write nothing.
+
+        Raises:
+            FrontierError: it could not be started, whatever else is there.
+        """
+        machine = self.core.machine()
+        with contextlib.suppress(FrontierError):  # what is missing now may be there at its start
+            if self.placing.place(stack, machine).runtime != "docker":
+                return
+        self._preview(stack, self.models.planned(stack), machine, "auto")
+
+    def _preview(
+        self,
+        stack: "Stack",
+        model: "Model | None",
+        machine: "Machine",
+        accelerator: Target,
+        *,
+        context: int = 0,
+        prefix: str = "../..",
+    ) -> "Project":
+        from frontier.renderers.compose_spec import gpu_keys
+
         keys: Mapping[str, Any] | None
         if accelerator == "auto":
             choice = self.placing.in_docker(stack, machine)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from frontier.adapters.workspace import Workspace, discover
+from frontier.domain.errors import StalePlanError
 from frontier.domain.wanted import Listening
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ class Core:
         overrides: Settings of the command line, by field name.
         selects: The stack among them is about to be written to .env.
         is_preview: Nothing may be written.
+        seen: Who had changed the workspace last when this was planned, None for no plan.
     """
 
     chosen: Path | None = None
     overrides: Mapping[str, object] = field(default_factory=dict[str, object])
     selects: bool = False
     is_preview: bool = False
+    seen: str | None = None
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -142,10 +145,29 @@ class Core:
 
     @contextlib.contextmanager
     def changing(self, command: str) -> Generator[None]:
-        """Hold the workspace's lock while *command* changes it."""
+        """Hold the workspace's lock while *command* changes it.
+
+        Raises:
+            BusyError: another command holds it.
+            StalePlanError: another command has held it since this one began to plan.
+        """
         from frontier.adapters import workspace_format
         from frontier.adapters.files import locked
 
-        with locked(self.workspace.lock, doing=f"frontier {command}", wait_s=_BUSY_S):
+        with locked(self.workspace.lock, doing=f"frontier {command}", wait_s=_BUSY_S) as before:
+            if self.seen not in (None, before):
+                raise StalePlanError(
+                    "another command has changed the workspace meanwhile",
+                    hint=f"frontier {command}",
+                )
+            if self.seen is not None:
+                self.seen = self.last_holder
             workspace_format.prepare(self.workspace, command)
             yield
+
+    @property
+    def last_holder(self) -> str:
+        """Who has changed the workspace last: what a plan begins with, see `seen`."""
+        from frontier.adapters.files import last_holder
+
+        return last_holder(self.workspace.lock)

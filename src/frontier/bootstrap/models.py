@@ -97,6 +97,12 @@ class Models:
             return None, wanted
         return model, min(wanted, read_header(model.path).context_length or wanted)
 
+    def planned(self, stack: "Stack") -> "Model | None":
+        """Return the model that *stack* is to serve, here or not; None for one without."""
+        if stack.model_format == "none":
+            return None
+        return _named(stack, self._fetched(stack) or self.core.settings.default_model)
+
     def _fetched(self, stack: "Stack") -> str:
         """Return the model that a setting of *stack* names and its engine fetches, "" for none."""
         given = {**self.core.configuration.variables_of(stack)}

@@ -5,11 +5,13 @@ import os
 import shutil
 import sys
 import time
+from functools import partial
 from typing import Annotated, Literal
 
 import typer
 
 from frontier.adapters.silent import Silent
+from frontier.bootstrap import Services
 from frontier.cli import output
 from frontier.cli.output import size, table, text
 from frontier.cli.session import DryRun, Json, Quiet, Session
@@ -67,20 +69,24 @@ def up(
         "runtime": runtime,
         "accelerator": accelerator,
     }
-    session.services = session.services.asking({k: v for k, v in given.items() if v})
-    bring_up(session, "up", dry_run=dry_run)
+    asked = {k: v for k, v in given.items() if v}
+    asking = partial(session.services.asking, asked)
+    session.show(session.planned(asking, lambda s: bring_up(session, s, "up", dry_run=dry_run)))
 
 
-def bring_up(session: Session, command: str, *, dry_run: bool, fetch: bool = True) -> None:
-    """Bring up what the settings say, for *command*, and show the proof."""
-    services = session.services.previewing() if dry_run else session.services
+def bring_up(
+    session: Session, services: Services, command: str, *, dry_run: bool, fetch: bool = True
+) -> StackUp:
+    """Bring up what the settings of *services* say, for *command*; print the proof as it comes."""
     is_silent = session.as_json or session.quiet
     reporter = Silent() if dry_run else session.reporter
     on_text = _unheard if is_silent else output.piece
-    if not dry_run:
+    if dry_run:
+        services = services.previewing()
+    else:
         services.backups.mend(reporter)
     use_case = services.up(reporter, on_text, command=command)
-    session.show(use_case.run(services.wanted(fetch=fetch), dry_run=dry_run))
+    return use_case.run(services.wanted(fetch=fetch), dry_run=dry_run)
 
 
 def _unheard(_text: str) -> None:
@@ -144,8 +150,11 @@ def start(
         frontier stack select mistral && frontier start
     """
     session: Session = ctx.obj
-    session.services = session.services.asking_again()
-    bring_up(session, "start", dry_run=dry_run, fetch=False)
+
+    def begin(services: Services) -> StackUp:
+        return bring_up(session, services, "start", dry_run=dry_run, fetch=False)
+
+    session.show(session.planned(session.services.asking_again, begin))
 
 
 def _service_names(ctx: typer.Context, incomplete: str) -> list[str]:

@@ -1,6 +1,7 @@
 """`frontier stack select` and `current`: which stack `start` and `up` mean."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from frontier.cli.lifecycle import bring_up
 from frontier.cli.output import text
 from frontier.cli.session import DryRun, Json, Quiet, Session
 from frontier.domain.errors import UsageError
+from frontier.usecases.up import StackUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +78,25 @@ def select(
     """
     session: Session = ctx.obj
     services = session.services
-    stack = services.stacks.load(name)
-    _require_effect(services, stack.name)
-    if not dry_run:
-        services.backups.mend(session.reporter)
-    if services.runtime.state() is None:
-        before = services.asking_again().settings.current_stack
+    services.stacks.load(name)
+    _require_effect(services, name)
+
+    def begin(asked: Services) -> Selected | StackUp:
         if not dry_run:
-            services.recovery.select(stack.name)
-        session.show(Selected(stack.name, before, applied=not dry_run))
-        return
-    session.services = services.asking_again(select=stack.name)
-    bring_up(session, f"stack select {stack.name}", dry_run=dry_run, fetch=False)
+            asked.backups.mend(session.reporter)
+        if asked.runtime.state() is None:
+            return _note(asked, name, services.asking_again().settings.current_stack, dry_run)
+        return bring_up(session, asked, f"stack select {name}", dry_run=dry_run, fetch=False)
+
+    session.show(session.planned(partial(services.asking_again, select=name), begin))
+
+
+def _note(services: Services, name: str, before: str, dry_run: bool) -> Selected:
+    """Select a stack while nothing runs; one that cannot be rendered is refused."""
+    services.previewing().containers.check(services.stacks.load(name))
+    if not dry_run:
+        services.recovery.select(name)
+    return Selected(name, before, applied=not dry_run)
 
 
 def _require_effect(services: Services, name: str) -> None:

@@ -1,16 +1,19 @@
 """What every command receives, and the options that all commands share."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from frontier.bootstrap import Services
 from frontier.cli import output
-from frontier.domain.errors import RefusedError
+from frontier.domain.errors import RefusedError, StalePlanError
 from frontier.ports import Reporter
+
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -36,6 +39,24 @@ class Session:
     def show(self, result: object) -> None:
         """Print *result* on standard output as text or, with --json, by its fields."""
         output.show(result, as_json=self.as_json)
+
+    def planned(self, ask: Callable[[], Services], work: Callable[[Services], Result]) -> Result:
+        """Return what *work* does with what *ask* reads; both again where others came between.
+
+        Raises:
+            StalePlanError: they come between every time.
+        """
+        for is_last in (False, False, True):
+            seen = self.services.last_holder  # before anything is read
+            services = ask()
+            services.seen = seen
+            try:
+                return work(services)
+            except StalePlanError as error:
+                if is_last:
+                    raise
+                self.reporter.say(f"{error.message}: planning again")
+        raise AssertionError("the last one returns or raises")
 
     def confirm(self, what: str, *, yes: bool) -> None:
         """Ask the person whether to do *what*; without a terminal, *yes* must have been given.

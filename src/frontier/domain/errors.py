@@ -128,6 +128,12 @@ class BusyError(FrontierError):
     code = "busy"
 
 
+class StalePlanError(BusyError):
+    """Another Frontier command worked between a plan and its beginning."""
+
+    code = "plan_stale"
+
+
 class HalfDoneError(RuntimeFailedError):
     """A change failed, and so did going back: what runs is neither the old nor the new."""
 

@@ -105,11 +105,33 @@ class Up:
         """Bring *wanted* up and prove it by streaming a token through the gateway.
 
         Raises:
+            StalePlanError: another command came between plan and change; nothing was changed.
             RefusedError: unsafe or too large; nothing was changed.
             ModelNotFoundError: the model is not here, and *wanted* says not to download it.
             RuntimeFailedError: a service did not start or no token came; what ran before runs
                 again.
         """
+        plan = self._plan(wanted, dry_run=dry_run)
+        if dry_run:
+            self._foresee(plan)
+        answer = None if dry_run else self._carry_out(plan, wanted)
+        name, lacks_model = plan.chosen.model.name, not dry_run and answer is None
+        return StackUp(
+            stack=plan.stack.name,
+            model=name,
+            runtime=plan.project.runtime,
+            urls=wanted.listening.urls,
+            decisions=tuple(self.decisions),
+            pull=plan.chosen.plan,
+            steps=plan.steps,
+            applied=not dry_run,
+            answer=answer,
+            clients=self.clients(name),
+            pull_command=_pull_command(plan, wanted.model) if lacks_model else "",
+        )
+
+    def _plan(self, wanted: Wanted, *, dry_run: bool) -> "_Plan":
+        """Decide what runs where, from what runs now; brings nothing but the model."""
         stack = self.stacks.load(wanted.stack)
         machine = self.machine()
         self._decide(describe(machine))
@@ -122,34 +144,27 @@ class Up:
         project = self.build(stack, place, chosen.model, machine, chosen.context)
         steps = reconcile(project.digests, state.digests if state else {})
         self._decide(*map(str, steps or ["everything runs already, unchanged"]))
-        settled = state is not None and state.is_ready(project.digests)
-        if not settled:
+        is_settled = state is not None and state.is_ready(project.digests)
+        if not is_settled:
             fit.require(chosen.model.name, chosen.needed_bytes, free)
-        if dry_run:
-            self._foresee(project, state, settled=settled)
-        proof = partial(self._prove, stack, wanted, project, place.choice)
-        answer = None
-        if not dry_run and settled and self.change.declared() is not None:
-            self.change.redeclare(project)
-            answer = proof(chosen.model.name)
-        elif not dry_run:
-            self.images(project, False)
-            beside = free is not None and 0 < chosen.needed_bytes <= free - held
-            answer = self.change.carry_out(project, proof, fits_beside=beside)
-        lacks_model = not dry_run and answer is None
-        return StackUp(
-            stack=stack.name,
-            model=chosen.model.name,
-            runtime=project.runtime,
-            urls=wanted.listening.urls,
-            decisions=tuple(self.decisions),
-            pull=chosen.plan,
+        return _Plan(
+            stack=stack,
+            place=place,
+            chosen=chosen,
+            project=project,
             steps=steps,
-            applied=not dry_run,
-            answer=answer,
-            clients=self.clients(chosen.model.name),
-            pull_command=_pull_command(project, stack, wanted.model) if lacks_model else "",
+            state=state,
+            is_settled=is_settled,
+            fits_beside=free is not None and 0 < chosen.needed_bytes <= free - held,
         )
+
+    def _carry_out(self, plan: "_Plan", wanted: Wanted) -> Answer | None:
+        proof = partial(self._prove, plan, wanted)
+        if plan.is_settled and self.change.declared() is not None:
+            self.change.redeclare(plan.project)
+            return proof(plan.chosen.model.name)
+        self.images(plan.project, False)
+        return self.change.carry_out(plan.project, proof, fits_beside=plan.fits_beside)
 
     def _decide(self, *texts: str) -> None:
         for text in texts:
@@ -187,19 +202,18 @@ class Up:
                 hint=f"Download it: frontier models pull {plan.name}, or begin with: frontier up",
             )
 
-    def _foresee(self, project: Project, state: DaemonState | None, *, settled: bool) -> None:
+    def _foresee(self, plan: "_Plan") -> None:
         """Find what would stop a real run, and tell the images it would bring."""
-        if not settled:
-            self.change.require_possible(project, state)
-        self._decide(*(f"image: {name} is to be brought" for name in self.images(project, True)))
+        if not plan.is_settled:
+            self.change.require_possible(plan.project, plan.state)
+        missing = self.images(plan.project, True)
+        self._decide(*(f"image: {name} is to be brought" for name in missing))
 
     def _held(self, state: DaemonState | None) -> int:
         """Return the memory that gives way when what runs is replaced."""
         return sum(self.memory(pid) or 0 for pid in state.pids) if state else 0
 
-    def _prove(
-        self, stack: Stack, wanted: Wanted, project: Project, choice: Choice, model: str
-    ) -> Answer | None:
+    def _prove(self, plan: "_Plan", wanted: Wanted, model: str) -> Answer | None:
         try:
             answer = prove(
                 model,
@@ -209,11 +223,11 @@ class Up:
                 sampling=wanted.proof,
             )
         except ModelNotFoundError:
-            if stack.model_format != "ollama":
+            if plan.stack.model_format != "ollama":
                 raise
-            self._decide(f"{stack.title} has no model {wanted.model} yet")
+            self._decide(f"{plan.stack.title} has no model {wanted.model} yet")
             return None
-        if warning := self.require_used(project, choice):
+        if warning := self.require_used(plan.project, plan.place.choice):
             self._decide(f"warning: {warning}")
         return answer
 
@@ -226,6 +240,26 @@ class _Chosen:
     context: int
     needed_bytes: int
     plan: PullPlan | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What is to run, and what was found when that was decided.
+
+    Attributes:
+        state: What ran.
+        is_settled: That is what is to run already.
+        fits_beside: Memory holds the old and the new engine at the same time.
+    """
+
+    stack: Stack
+    place: Placement
+    chosen: _Chosen
+    project: Project
+    steps: tuple[Step, ...]
+    state: DaemonState | None
+    is_settled: bool
+    fits_beside: bool
 
 
 def describe(machine: Machine) -> str:
@@ -242,10 +276,11 @@ def describe(machine: Machine) -> str:
     return ", ".join(parts)
 
 
-def _pull_command(project: Project, stack: Stack, model: str) -> str:
-    if project.containers is None:
+def _pull_command(plan: _Plan, model: str) -> str:
+    if plan.project.containers is None:
         return f"ollama pull {model}"
-    return f"docker exec {project.containers.name}-{stack.engine}-1 ollama pull {model}"
+    name = plan.project.containers.name
+    return f"docker exec {name}-{plan.stack.engine}-1 ollama pull {model}"
 
 
 def _planned(plan: PullPlan) -> Model:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from frontier.adapters.files import is_locked, locked, write_atomic
+from frontier.adapters.files import is_locked, last_holder, locked, write_atomic
 from frontier.domain.errors import BusyError, StorageError
 from waiting import until
 
@@ -90,3 +90,16 @@ with locked(Path({str(lock)!r}), doing="x"):
 def test_an_absent_lock_is_not_held_and_not_created(tmp_path: Path) -> None:
     assert not is_locked(tmp_path / "lock")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_tells_whether_somebody_else_has_held_it(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    assert last_holder(lock) == ""
+    with locked(lock, doing="frontier up") as before:
+        assert before == ""
+    seen = last_holder(lock)
+
+    with locked(lock, doing="frontier up") as before:
+        assert before == seen
+
+    assert last_holder(lock) != seen

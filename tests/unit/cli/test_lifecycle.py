@@ -1,6 +1,7 @@
 """`frontier up`, `logs` and `stop`, as far as nothing needs to run."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,8 +9,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from fake_index import gguf
+from frontier.adapters.folders import packaged
+from frontier.bootstrap import Services
 from frontier.cli.app import app
-from frontier.domain.errors import FrontierError, NotFoundError
+from frontier.cli.session import Session
+from frontier.domain.errors import ConfigError, FrontierError, NotFoundError, StalePlanError
 
 Run = Callable[..., Result]
 
@@ -60,3 +64,63 @@ def test_logs_of_an_unknown_service_name_the_known(run: Run, tmp_path: Path) -> 
         run("logs", "nosuch")
 
     assert (caught.value.exit_code, caught.value.hint) == (3, "Known: daemon.")
+
+
+def test_what_another_command_changed_after_the_plan_is_planned_again(tmp_path: Path) -> None:
+    session = Session(Services(chosen=tmp_path / "w"), quiet=True)
+    read = list[str]()
+
+    def ask() -> Services:
+        return session.services.asking({})
+
+    def work(services: Services) -> str:
+        read.append(services.settings.default_model)
+        if len(read) == 1:
+            other = Services(chosen=tmp_path / "w")
+            with other.changing("config set"):
+                other.configuration.set("DEFAULT_MODEL", "other:1b")
+        with services.changing("up"):
+            return services.settings.default_model
+
+    assert session.planned(ask, work) == "other:1b"
+    assert len(read) == 2
+
+
+def test_a_plan_that_is_always_too_late_ends_with_an_error(tmp_path: Path) -> None:
+    session = Session(Services(chosen=tmp_path / "w"), quiet=True)
+
+    def work(services: Services) -> None:
+        with Services(chosen=tmp_path / "w").changing("stop"):
+            pass
+        with services.changing("up"):
+            raise AssertionError("it must not get here")
+
+    with pytest.raises(StalePlanError) as caught:
+        session.planned(lambda: session.services.asking({}), work)
+
+    assert caught.value.hint == "frontier up"
+
+
+def test_a_broken_stack_is_told_when_it_is_selected_and_nothing_changes(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(packaged("stacks") / "vllm", tmp_path / "w" / "stacks" / "mine")
+    template = tmp_path / "w" / "stacks" / "mine" / "compose.yaml.j2"
+    template.write_text(template.read_text() + "{{ nonsense }}\n")
+    before = sorted((tmp_path / "w").rglob("*"))
+
+    with pytest.raises(ConfigError, match="nonsense") as caught:
+        run("stack", "select", "mine")
+
+    assert "mine/compose.yaml.j2" in caught.value.message
+    assert sorted((tmp_path / "w").rglob("*")) == before
+
+
+def test_a_stack_can_be_selected_before_its_model_and_docker_are_there(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    for name in ("vllm", "ollama", "mistral", "llamacpp"):
+        assert run("stack", "select", name).exit_code == 0
+    assert (tmp_path / "w" / ".env").read_text() == "CURRENT_STACK=llamacpp\n"
