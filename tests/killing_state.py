@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from fakes import FakeReporter, FakeRuntime, project
+from fakes import FakeGateway, FakeReporter, FakeRuntime, project
 from frontier.adapters import workspace_format
 from frontier.adapters.backups import Backups
 from frontier.adapters.blobs import BlobStore
@@ -30,6 +30,7 @@ from frontier.adapters.snapshots import Snapshots
 from frontier.adapters.staging import Staging
 from frontier.adapters.workspace import Workspace
 from frontier.usecases.backups import Making, Origin
+from frontier.usecases.change import Change
 from frontier.usecases.restores import Restoring, finish_volumes
 from killing import die_before_change, in_child
 
@@ -145,6 +146,21 @@ def told(workspace: Workspace) -> str:
     return f"told, {found.declared}"
 
 
+def changing(workspace: Workspace) -> Change:
+    runtime = FakeRuntime()
+    return Change(
+        command="backup restore",
+        runtime=runtime,
+        project=ProjectFile(workspace.project_file),
+        snapshots=Snapshots(workspace),
+        journal=journal_of(workspace),
+        gateway=lambda _: FakeGateway(runtime.calls),
+        free_ports=lambda listening, ours: None,
+        changing=lambda _: contextlib.nullcontext(),
+        reporter=FakeReporter(),
+    )
+
+
 def restoring(workspace: Workspace) -> Restoring:
     models = BlobStore(workspace.models)
     return Restoring(
@@ -152,11 +168,9 @@ def restoring(workspace: Workspace) -> Restoring:
         staging=Staging(workspace, models, python=sys.executable),
         data=DataStores(workspace, DockerVolumes(workspace.root, workspace.state / "paused")),
         models=models,
-        snapshots=Snapshots(workspace),
-        runtime=FakeRuntime(),
-        journal=journal_of(workspace),
         origin=origin(workspace),
-        changing=lambda _: contextlib.nullcontext(),
+        change=changing(workspace),
+        prove=lambda _: None,
         reporter=FakeReporter(),
     )
 
@@ -192,7 +206,7 @@ def make(workspace: Workspace) -> None:
         models=ports.models,
         project=ProjectFile(workspace.project_file),
         origin=ports.origin,
-        changing=ports.changing,
+        changing=ports.change.changing,
         now=lambda: datetime(2026, 11, 21, tzinfo=UTC),
         reporter=ports.reporter,
     ).create("saved")

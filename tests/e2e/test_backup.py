@@ -1,5 +1,6 @@
 """`frontier backup`, as people type it: made, carried to another machine, put back, pruned."""
 
+import hashlib
 import json
 import os
 import pwd
@@ -206,11 +207,45 @@ def test_what_runs_is_not_stopped_without_a_yes(tmp_path: Path, smollm2: Path) -
 
     assert "--yes" in frontier.fails(5, "backup", "restore", "one")
     assert frontier.json("status")["state"] == "running"
-    assert frontier.json("backup", "restore", "one", "--yes")["stopped"]
-    assert frontier.json("status")["state"] == "stopped"
-
-    frontier.ok("start")
+    restored = frontier.json("backup", "restore", "one", "--yes")
+    assert restored["answer"]["completion_tokens"] > 0
     assert frontier.json("status")["state"] == "running"
+    frontier.ok("stop")
+
+    restored = frontier.json("backup", "restore", "one", "--yes")
+    assert (restored["restarted"], restored["answer"]) == (False, None)
+    assert frontier.json("status")["state"] == "stopped"
+    frontier.ok("down")
+
+
+def test_what_is_restored_and_does_not_start_gives_way_to_what_ran(
+    tmp_path: Path, smollm2: Path
+) -> None:
+    frontier = Frontier(tmp_path / "ws")
+    frontier.ok("models", "pull", f"file:{smollm2}", "--name", "smollm2:135m")
+    (tmp_path / "other.gguf").write_bytes(smollm2.read_bytes() + b" ")
+    frontier.ok("models", "pull", f"file:{tmp_path / 'other.gguf'}", "--name", "other:1")
+    frontier.ok("up", "--runtime", "native", "--model", "other:1")
+    frontier.ok("backup", "create", "--name", "other")
+    frontier.ok("up", "--runtime", "native", "--model", "smollm2:135m")
+    (blob,) = (frontier.workspace / "data" / "models" / "blobs").glob(
+        f"sha256-{hashlib.sha256((tmp_path / 'other.gguf').read_bytes()).hexdigest()}"
+    )
+    blob.chmod(0o644)
+    blob.write_bytes(b"damaged")
+    frontier.ok("config", "set", "CACHE_SIZE", "7")
+
+    said = frontier.fails(4, "backup", "restore", "other", "--yes")
+
+    assert "what ran before runs again" in said
+    assert "hint: To restore it without a start: frontier stop && frontier backup restore" in said
+    status = frontier.json("status")
+    assert (status["state"], status["models"]) == ("running", ["smollm2:135m"])
+    assert frontier.json("config", "get", "CACHE_SIZE")["value"] == "7"
+    assert frontier.ok("chat", "-m", "hi", "--max-tokens", "4").strip()
+
+    frontier.ok("stop")
+    assert "start it" in frontier.ok("backup", "restore", "other", "--yes")
     frontier.ok("down")
 
 

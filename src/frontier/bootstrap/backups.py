@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from frontier.ports import Reporter
     from frontier.usecases.backups import Making, Origin
     from frontier.usecases.reset import Resetting
-    from frontier.usecases.restores import Restored, Restoring
+    from frontier.usecases.restores import Restored
 
 
 @dataclass
@@ -115,25 +115,6 @@ class Backups:
             origin=self.origin,
             changing=self.core.changing,
             now=lambda: datetime.now(UTC),
-            reporter=reporter,
-        )
-
-    def restoring(self, reporter: "Reporter") -> "Restoring":
-        """Return the use-case behind `backup restore`."""
-        from frontier.usecases.restores import Restoring
-
-        self.mend(reporter)
-        core = self.core
-        return Restoring(
-            store=self.store,
-            staging=self.staging,
-            data=self.data,
-            models=self.models.store,
-            snapshots=core.snapshots,
-            runtime=self.running.runtime,
-            journal=core.journal,
-            origin=self.origin,
-            changing=core.changing,
             reporter=reporter,
         )
 

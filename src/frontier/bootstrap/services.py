@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from frontier.domain.stack import Stack
     from frontier.ports import Reporter
     from frontier.usecases.change import Change
+    from frontier.usecases.restores import Restoring
     from frontier.usecases.up import Up
 
 
@@ -240,6 +241,23 @@ class Services(Core):
             declared_now=lambda: self.recovery.declared_now(command),
         )
 
+    def restoring(self, reporter: "Reporter") -> "Restoring":
+        """Return the use-case behind `backup restore`."""
+        from frontier.usecases.restores import Restoring
+
+        backups = self.backups
+        backups.mend(reporter)
+        return Restoring(
+            store=backups.store,
+            staging=backups.staging,
+            data=backups.data,
+            models=self.models.store,
+            origin=backups.origin,
+            change=self.change_back("backup restore", reporter),
+            prove=self.prove_again,
+            reporter=reporter,
+        )
+
     @property
     def _drain_s(self) -> float:
         from frontier.usecases.change import Change
@@ -248,10 +266,10 @@ class Services(Core):
             return self.settings.drain_timeout
         return Change.drain_s
 
-    def change_back(self, reporter: "Reporter") -> "Change":
+    def change_back(self, command: str, reporter: "Reporter") -> "Change":
         """Return the use-case that follows restored settings, whatever they are now."""
         return replace(
-            self.change("rollback", reporter),
+            self.change(command, reporter),
             gateway=self._restored_gateway,
         )
 

@@ -124,7 +124,8 @@ def restore(
 ) -> None:
     """Put a backup back, all or nothing; `frontier rollback` takes the files back.
 
-    What runs is stopped, and what Grafana and Prometheus keep is replaced: both are asked for.
+    What runs is stopped, and what Grafana and Prometheus keep is replaced: both are asked for. Then
+    the restored stack is started and gives a token; if it does not, what ran before runs again.
 
     Examples:
         frontier backup restore before-upgrade --dry-run
@@ -132,7 +133,7 @@ def restore(
     """
     session: Session = ctx.obj
     backups = session.services.backups
-    restoring = backups.restoring(session.reporter)
+    restoring = session.services.restoring(session.reporter)
     plan = restoring.plan(backup, with_volumes=not no_volumes)
     if not dry_run:
         if plan.stopped or plan.replaced:
@@ -228,11 +229,11 @@ def _(result: Manifest) -> str:
 @text.register
 def _(result: Restored) -> str:
     verb = "restored" if result.applied else "would restore"
-    stop = "stopped" if result.applied else "would stop"
+    stop = "stopped what ran" if result.applied else "would stop what runs, and start it restored"
     lose = "replaced" if result.applied else "would lose"
     lines = [
         f"{verb} {result.name}, made {result.created} on {result.host}",
-        *([f"{stop} what runs"] if result.stopped else []),
+        *([stop] if result.stopped else []),
         f"files: {', '.join(result.changes) or 'all as they were'}",
         *([f"data: {', '.join(result.volumes)}"] if result.volumes else []),
         *([f"{lose} what is there: {', '.join(result.replaced)}"] if result.replaced else []),
@@ -241,7 +242,10 @@ def _(result: Restored) -> str:
     ]
     if result.applied:
         lines.append(f"the files before: frontier rollback {result.snapshot}")
-        lines.append("start it: frontier up" if result.stack else "begin with: frontier up")
+        if result.restarted:
+            lines.append(f"{result.stack} runs" + (", and gave a token" if result.answer else ""))
+        else:
+            lines.append("start it: frontier up" if result.stack else "begin with: frontier up")
     return "\n".join(lines)
 
 

@@ -69,7 +69,7 @@ def rollback(
         return
     if volumes or images:
         raise UsageError("--volumes and --images belong to --reset", hint="Add --reset.")
-    change = services.change_back(session.reporter)
+    change = services.change_back("rollback", session.reporter)
     if not dry_run:
         services.backups.mend(session.reporter)
         if not snapshot:

@@ -168,12 +168,13 @@ class Change:
         """Bring what runs to what is declared now, and prove it; go back where it fails.
 
         Args:
-            present: What was declared and ran before.
+            present: What was declared and ran before; not whole where it was stopped since.
             prove: Streams a token of the model of that name through the gateway; not asked where
                 no model is declared.
             undo: Declares again what was.
 
         Raises:
+            HalfDoneError: it did not get ready, and neither did what ran before.
             FrontierError: it did not get ready; what ran before runs again.
         """
         new = present.declared
@@ -183,9 +184,9 @@ class Change:
                 self.runtime.stop(self.reporter)
                 return None
             return self._replace(present.exchangeable, new, prove, fits_beside=False)
-        except BaseException:
+        except BaseException as error:
             undo()
-            self._go_back(present.declared, new or present.declared, was_running=True)
+            self._return(present, new or present.declared, error)
             raise
 
     def present(self) -> "Present":
@@ -252,7 +253,7 @@ class Change:
         if left := self.gateway(project).drain(services, timeout_s=self.drain_s):
             self.reporter.say(f"{left} answers under way take too long and are broken off")
 
-    def _return(self, present: "Present", failed: Project, error: BaseException) -> None:
+    def _return(self, present: "Present", failed: Project | None, error: BaseException) -> None:
         """Go back to *present*; where that fails, too, *error* tells, and the note stays.
 
         Raises:

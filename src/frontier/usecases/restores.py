@@ -1,23 +1,16 @@
 """Backups put back, on this machine or another one."""
 
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from frontier.domain.backup import FOLDERS, Manifest, SavedModel
-from frontier.domain.errors import RefusedError, RuntimeFailedError
-from frontier.ports import (
-    BackupStore,
-    DataStores,
-    Journal,
-    ModelStore,
-    Readable,
-    Reporter,
-    Runtime,
-    SnapshotStore,
-    Staging,
-)
+from frontier.domain.chat import Answer
+from frontier.domain.errors import FrontierError, HalfDoneError, RefusedError, RuntimeFailedError
+from frontier.domain.snapshot import Snapshot
+from frontier.ports import BackupStore, DataStores, ModelStore, Readable, Reporter, Staging
 from frontier.usecases.backups import Origin, counter
+from frontier.usecases.change import Change, Present, Prove
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +25,10 @@ class Restored:
         volumes: What services had written, put back.
         replaced: Those of them that are here already, and will be lost.
         missing: Models that are not here; `SavedModel.command` gets them.
-        stopped: Something ran and is stopped.
+        stopped: Something runs, and is stopped meanwhile.
         stack: What is declared now.
+        restarted: What is declared now was started in the place of what ran.
+        answer: The token that it gave; None where it has no model yet, or was not started.
     """
 
     name: str
@@ -48,6 +43,8 @@ class Restored:
     stack: str
     notes: tuple[str, ...]
     applied: bool
+    restarted: bool = False
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,18 +52,17 @@ class Restoring:
     """One run of `backup restore`, with all it asks of the outside.
 
     Attributes:
-        changing: Holds the workspace's lock.
+        change: Brings what ran to what is restored, or goes back.
+        prove: Streams a token of the model of that name through the gateway.
     """
 
     store: BackupStore
     staging: Staging
     data: DataStores
     models: ModelStore
-    snapshots: SnapshotStore
-    runtime: Runtime
-    journal: Journal
     origin: Origin
-    changing: Callable[[str], AbstractContextManager[None]]
+    change: Change
+    prove: Prove
     reporter: Reporter
 
     def plan(self, which: str, *, with_volumes: bool = True) -> Restored:
@@ -89,7 +85,7 @@ class Restoring:
             volumes=volumes,
             replaced=replaced,
             missing=missing,
-            stopped=self.runtime.state() is not None,
+            stopped=self.change.runtime.state() is not None,
             stack=manifest.stack,
             notes=(*manifest.notes, *notes),
             applied=False,
@@ -98,26 +94,59 @@ class Restoring:
     def restore(self, plan: Restored) -> Restored:
         """Carry out *plan*: what runs is stopped, files and volumes are replaced.
 
-        A kill leaves the old state or the new one. The old files are in a snapshot.
+        If something ran, what is restored is started and gives a token; where it does not, files
+        and what ran are brought back, but for volumes. A kill leaves the old state or the new one.
 
         Raises:
             DoesNotFitError: there is no room; nothing was changed.
             StorageError: the workspace cannot be written; nothing was changed.
+            RuntimeFailedError: what is restored does not start; what ran before runs again.
         """
-        command = "backup restore"
+        command, change = "backup restore", self.change
         with (
             self.store.changing(command),
-            self.changing(command),
-            self.journal.during(f"{command} {plan.name}") as stage,
+            change.changing(command),
+            change.journal.during(f"{command} {plan.name}") as stage,
         ):
-            snapshot = self.snapshots.take(command)
+            snapshot, present = change.snapshots.take(command), change.present()
             self._stage(plan)
             stage("stopping what runs")
-            self._stop()
+            if present.state is not None:
+                change.runtime.stop(self.reporter)
             self.staging.commit(f"backup {plan.name}")
             stage("restoring volumes")
             finish_volumes(staging=self.staging, data=self.data, reporter=self.reporter)
-        return replace(plan, snapshot=snapshot.id, applied=True)
+            done = replace(plan, snapshot=snapshot.id, applied=True)
+            if present.state is not None:
+                stage("starting what is restored")
+                done = self._started(done, present, snapshot)
+        if done.answer:
+            change.snapshots.mark_good()
+        return done
+
+    def _started(self, done: Restored, present: Present, before: Snapshot) -> Restored:
+        """Start what is restored, unless a model of it is not here."""
+        declared = self.change.declared()
+        needed = {route.model for route in declared.routes} if declared else set()
+        if lacking := [model.name for model in done.missing if model.name in needed]:
+            note = f"{done.stack} was not started: {', '.join(lacking)} is not here"
+            return replace(done, notes=(*done.notes, note))
+        try:
+            answer = self.change.follow(
+                replace(present, is_whole=False),
+                self.prove,
+                lambda: self.change.snapshots.restore(before),
+            )
+        except HalfDoneError:
+            raise
+        except FrontierError as error:
+            raise RuntimeFailedError(
+                f"what is restored does not start, and what ran before runs again: {error.message}",
+                hint="To restore it without a start: frontier stop && "
+                f"frontier backup restore {done.name}",
+                details=error.details,
+            ) from error
+        return replace(done, restarted=declared is not None, answer=answer)
 
     def _verified(self, which: str) -> Manifest:
         manifest = self.store.manifest(which)
@@ -161,10 +190,6 @@ class Restoring:
         label = f"{doing} the backup"
         with self.reporter.task(label, total=manifest.size_bytes, unit="bytes") as task:
             yield counter(task)
-
-    def _stop(self) -> None:
-        if self.runtime.state() is not None:
-            self.runtime.stop(self.reporter)
 
 
 def finish_volumes(*, staging: Staging, data: DataStores, reporter: Reporter) -> tuple[str, ...]:
