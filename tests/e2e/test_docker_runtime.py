@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ import pytest
 from docker_fixtures import ComposeProject
 from docker_harness import SERVE, Docked, declare, docker_children, health
 from docker_images import docker
+from frontier.adapters.all_logs import AllLogs
 from frontier.adapters.docker import DockerRuntime
 from frontier.adapters.docker_cli import docker as docker_cli
 from frontier.adapters.docker_containers import inspected
+from frontier.adapters.logs import Logs
 from frontier.adapters.workspace import Workspace
 from frontier.domain.errors import NotFoundError, NotRunningError
 from frontier.domain.project import Project
@@ -234,6 +237,18 @@ def test_logs_are_lines_of_one_service_or_of_all_with_names(docked: Docked) -> N
     with pytest.raises(NotFoundError, match="there is no service 'c'") as unknown:
         list(docked.runtime.logs("c"))
     assert unknown.value.hint == "Known: a, b."
+
+
+def test_between_past_and_present_no_line_is_lost_or_comes_twice(
+    docked: Docked, tmp_path: Path
+) -> None:
+    count = "i=0; while :; do i=$$((i+1)); echo $$i; sleep 0.005; done"
+    docked.up(docked.declare(counter=docked.service("sh", "-c", count)))
+    logs = AllLogs(Logs(tmp_path), lambda: ("counter",), docked.runtime.logs)
+
+    found = [int(line) for _, line in islice(logs.follow(["counter"], tail=20), 300)]
+
+    assert found == [*range(found[0], found[0] + 300)]
 
 
 def test_who_stops_following_logs_leaves_no_process(docked: Docked) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -247,6 +248,26 @@ def test_more_memory_than_docker_has_is_refused(docked: Docked) -> None:
 
     assert "900.0 TiB" in error.message
     assert error.exit_code == 5
+
+
+def test_a_model_that_the_disk_has_no_room_for_is_refused_and_what_runs_stays(
+    docked: Docked,
+) -> None:
+    if Path("/dev/shm").stat().st_dev == docked.workspace.root.parent.stat().st_dev:
+        pytest.skip("this machine has no second disk to write to")
+    docked.up(docked.declare(engine=docked.service()))
+    before = docked.container("engine")
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+        file.truncate(2**50)
+        (docked.workspace.root / "huge").symlink_to(file.name)
+        services = {"engine": docked.service("sleep", "9")}
+        project = declare(docked.name, services, links={"models/huge": "huge"})
+
+        with pytest.raises(DoesNotFitError, match="copied there from another disk"):
+            docked.runtime.apply(project)
+
+    assert docked.container("engine") == before
+    assert not (docked.workspace.project_folder / "models").exists()
 
 
 def test_the_name_of_another_workspace_is_refused(docked: Docked, tmp_path: Path) -> None:

@@ -286,6 +286,23 @@ def test_a_project_of_the_same_name_in_another_workspace_is_left_alone(
     assert running.containers == before
 
 
+def test_what_runs_on_the_host_goes_on_where_containers_are_refused(
+    running: Stacked, another: Stacked
+) -> None:
+    another.cli.ok("up", "--runtime", "native")
+    before = another.cli.json("status")["services"]
+    refusals = ({"MEMORY_LIMIT": "9999g"}, {"PROJECT_NAME": running.project.name})
+
+    for env in refusals:
+        cli = Frontier(another.cli.workspace, {**another.cli.env, **env})
+        cli.fails(5, "up", "--runtime", "docker")
+
+    after = another.cli.json("status")["services"]
+    assert [s["pid"] for s in after] == [s["pid"] for s in before]
+    assert {s["phase"] for s in after} == {"ready"}
+    another.cli.ok("down")
+
+
 def test_stopping_another_workspace_of_the_same_name_stops_nothing(
     running: Stacked, another: Stacked
 ) -> None:

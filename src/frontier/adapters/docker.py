@@ -17,6 +17,7 @@ from frontier.adapters.project_folder import (
     forget,
     manifest,
     materialise,
+    require_possible,
     write_live,
 )
 from frontier.adapters.silent import Silent
@@ -101,7 +102,8 @@ class DockerRuntime:
 
         Raises:
             RefusedError: another workspace has a project of this name.
-            DoesNotFitError: Docker has too little memory for all limits.
+            DoesNotFitError: Docker has too little memory for all limits, or the disk no room for
+                a model that has to be copied.
             PortTakenError: another container or process listens where one of ours should.
             DownloadError: an image is missing and cannot be pulled.
             RuntimeFailedError: a container does not start, or Docker does not work.
@@ -130,7 +132,7 @@ class DockerRuntime:
             FrontierError: as `apply`.
         """
         containers = containers_of(project)
-        self._require_possible(containers, containers.services, giving_up)
+        self._require_possible(project, containers.services, giving_up)
         self._possible = containers.digests
 
     def wait_ready(self, project: Project, reporter: Reporter) -> DaemonState:
@@ -247,7 +249,7 @@ class DockerRuntime:
         containers = containers_of(project)
         services = {n: s for n, s in containers.services.items() if not only or n in only}
         is_checked = self._possible == containers.digests  # a moment ago: it costs three calls
-        if is_checked or self._require_possible(containers, services):
+        if is_checked or self._require_possible(project, services):
             docker_images.pull(services, reporter, self._pull_policy)
         if not only and self._written_name() not in ("", containers.name):
             self._stop_other_names(containers.name, reporter)
@@ -256,9 +258,10 @@ class DockerRuntime:
         self._up(containers, only, reporter)
 
     def _require_possible(
-        self, containers: Containers, services: Collection[str], giving_up: Collection[int] = ()
+        self, project: Project, services: Collection[str], giving_up: Collection[int] = ()
     ) -> bool:
         """Tell whether any of *services* changes; raise where it cannot, before anything does."""
+        containers = containers_of(project)
         with docker("looking at the containers") as client:
             everyone = listed(client)
             found = ours(client, self._label)
@@ -277,6 +280,7 @@ class DockerRuntime:
                     variables=self._variables,
                 )
                 require_memory(containers, facts.result())
+                require_possible(project, self._workspace)
         return bool(changed)
 
     def _require_name(self, name: str, everyone: Collection[Listed]) -> None:

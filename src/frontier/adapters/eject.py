@@ -7,6 +7,7 @@ from pathlib import Path
 
 from frontier.adapters.data_folders import make_folders
 from frontier.adapters.files import storage_errors, write_atomic
+from frontier.adapters.model_links import link, require_room
 from frontier.adapters.workspace import Workspace
 from frontier.domain.containers import Containers
 from frontier.domain.errors import NotFoundError, RefusedError
@@ -32,20 +33,24 @@ def eject(
 
     Raises:
         RefusedError: *target* is not empty, or is the workspace itself.
+        DoesNotFitError: a model has to be copied, and there is no room.
         NotFoundError: a secret or a model is gone.
         StorageError: *target* cannot be written.
     """
     assert project.containers is not None  # noqa: S101 - the caller rendered it
     containers = project.containers
     _require_free(target, workspace, force=force)
+    links = {path: _there(workspace.root / name) for path, name in containers.links.items()}
     with storage_errors(target):
+        require_room(links, target)
         for path, text in {**containers.files, "compose.yaml": to_yaml(containers)}.items():
             write_atomic(target / path, text)
         for path, name in containers.secrets.items():
             source = _there(workspace.secrets / name)
             write_atomic(target / path, source.read_bytes(), mode=0o600)
-        for path, name in containers.links.items():
-            _link(_there(workspace.root / name), target / path)
+        for path, source in links.items():
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            link(source, target / path)
         make_folders(containers, target)
         _give((target / path for path in containers.secrets), containers)
         if workspace.models_yaml.is_file():
@@ -80,16 +85,6 @@ def _there(path: Path) -> Path:
     if not path.is_file():
         raise NotFoundError(f"{path} is gone", hint="frontier up makes it anew.")
     return path
-
-
-def _link(source: Path, place: Path) -> None:
-    """Make *place* a hard link, or a copy where it lies on another disk."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.unlink(missing_ok=True)
-    try:
-        os.link(source, place)
-    except OSError:
-        shutil.copyfile(source, place)
 
 
 def _files(target: Path) -> Iterable[str]:

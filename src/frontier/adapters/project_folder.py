@@ -1,23 +1,21 @@
 """The project folder: what plain ``docker compose up`` can run, made from the declared project."""
 
 import contextlib
-import errno
 import glob
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from frontier.adapters.data_folders import make_folders
-from frontier.adapters.files import storage_errors, sync_folder, write_atomic
+from frontier.adapters.files import storage_errors, write_atomic
+from frontier.adapters.model_links import expanded, link, require_room
 from frontier.adapters.workspace import Workspace
 from frontier.domain.containers import LIVE, WORKSPACE_LABEL, Containers
 from frontier.domain.errors import ConfigError, NotFoundError, StorageError
 from frontier.domain.project import Project
-from frontier.domain.units import size
 from frontier.renderers.compose_text import to_yaml
 
 _MANIFEST = ".written.json"
@@ -46,6 +44,7 @@ def materialise(project: Project, workspace: Workspace, *, prune: bool = True) -
     Raises:
         ConfigError: a path would lie outside the folder.
         NotFoundError: a secret or a linked file is gone.
+        DoesNotFitError: a model has to be copied, and there is no room.
         StorageError: the folder cannot be written.
     """
     containers = containers_of(project)
@@ -55,7 +54,7 @@ def materialise(project: Project, workspace: Workspace, *, prune: bool = True) -
             f"Docker cannot mount from {workspace.root}: there is a colon in its path",
             hint="Move the workspace, or name another one: frontier --workspace DIR up",
         )
-    links = dict(_expanded(containers.links, workspace.root))
+    links = dict(expanded(containers.links, workspace.root))
     wanted = tuple(_checked((*containers.files, *containers.secrets, *links, "compose.yaml")))
     before = manifest(workspace)
     make_folders(containers, folder)
@@ -67,12 +66,24 @@ def materialise(project: Project, workspace: Workspace, *, prune: bool = True) -
             _write_secret(
                 _place(folder, path), workspace.secrets / name, _readers(path, containers)
             )
-        notes = [_link(source, _place(folder, path)) for path, source in links.items()]
+        notes = [link(source, _place(folder, path)) for path, source in links.items()]
         _write(_place(folder, "compose.yaml"), _document(containers, workspace).encode(), _OPEN)
         if prune:
             _remove(folder, set(before.paths) - set(wanted))
             _remember(folder, Manifest(project.stack, wanted), manifest(workspace))
     return tuple(note for note in notes if note)
+
+
+def require_possible(project: Project, workspace: Workspace) -> None:
+    """Raise where `materialise` could not bring the models of *project*; change nothing.
+
+    Raises:
+        DoesNotFitError: they have to be copied, and there is no room.
+        NotFoundError: one is gone.
+    """
+    links = dict(expanded(containers_of(project).links, workspace.root))
+    with storage_errors(workspace.project_folder):
+        require_room(links, workspace.project_folder)
 
 
 def write_live(project: Project, workspace: Workspace) -> None:
@@ -236,54 +247,6 @@ def _secret_name(secret: "str | Mapping[str, str]") -> str:
 def _user_id(service: Mapping[str, Any]) -> int | None:
     user = str(service.get("user", "0")).partition(":")[0]
     return int(user) if user.isdigit() else None
-
-
-def _expanded(links: Mapping[str, str], root: Path) -> Iterator[tuple[str, Path]]:
-    """Yield path and file of every link; a folder is the files in it."""
-    for path, target in links.items():
-        source = root / target
-        if source.is_dir():
-            for folder, _, names in os.walk(source):
-                for name in names:
-                    file = Path(folder) / name
-                    yield f"{path.rstrip('/')}/{file.relative_to(source).as_posix()}", file
-        elif source.exists():
-            yield path, source
-        else:
-            raise NotFoundError(f"{source} is gone", hint="frontier models check")
-
-
-def _link(source: Path, place: Path) -> str:
-    """Make *place* the same file as *source*; return a note where it had to be copied."""
-    source = source.resolve()  # a link to a link would lead out of a copied folder
-    beside = place.with_name(f".{place.name}.linking_")
-    if place.is_symlink():
-        place.unlink()
-    if place.exists() and (place.samefile(source) or _is_copy(place, source)):
-        return ""
-    note = ""
-    try:
-        beside.hardlink_to(source)
-    except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
-            raise
-        _copy(source, beside)
-        note = f"{place.name}: copied, {size(source.stat().st_size)}: it lies on another disk"
-    beside.replace(place)
-    sync_folder(place.parent)
-    return note
-
-
-def _is_copy(place: Path, source: Path) -> bool:
-    ours, theirs = place.stat(), source.stat()
-    return (ours.st_size, ours.st_mtime_ns) == (theirs.st_size, theirs.st_mtime_ns)
-
-
-def _copy(source: Path, place: Path) -> None:
-    shutil.copyfile(source, place)
-    with place.open("rb") as file:
-        os.fsync(file.fileno())
-    shutil.copystat(source, place)
 
 
 def _remove(folder: Path, paths: Iterable[str]) -> None:

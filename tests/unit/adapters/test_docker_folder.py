@@ -2,18 +2,21 @@
 
 import errno
 import os
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
 from frontier.adapters import project_folder
-from frontier.adapters.project_folder import manifest, materialise, write_live
+from frontier.adapters.project_folder import manifest, materialise, require_possible, write_live
 from frontier.adapters.workspace import Workspace
 from frontier.domain.containers import Containers
-from frontier.domain.errors import ConfigError, NotFoundError, StorageError
+from frontier.domain.errors import ConfigError, DoesNotFitError, NotFoundError, StorageError
 from frontier.domain.project import Project
 
 
@@ -183,6 +186,58 @@ def test_a_model_on_another_disk_is_copied_once_and_told(
     assert materialise(declared, workspace) == ("m.gguf: copied, 7 B: it lies on another disk",)
     assert materialise(declared, workspace) == ()
     assert (workspace.project_folder / "models/m.gguf").read_text() == "weights"
+
+
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    """Yield a folder on another device than the workspace, which is a tmpfs."""
+    there = Path("/dev/shm")
+    if not there.is_dir() or there.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("this machine has no second disk to write to")
+    with tempfile.TemporaryDirectory(dir=there) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def huge(workspace: Workspace, other_disk: Path) -> Project:
+    """A project whose model is larger than any disk, and lies on another one."""
+    with (other_disk / "huge").open("wb") as file:
+        file.truncate(2**50)
+    (workspace.models / "blobs" / "huge").symlink_to(other_disk / "huge")
+    return project(links={"models/huge.gguf": "data/models/blobs/huge"})
+
+
+def test_a_model_on_another_disk_is_refused_before_it_is_copied_where_there_is_no_room(
+    workspace: Workspace, huge: Project
+) -> None:
+    with pytest.raises(DoesNotFitError) as caught:
+        require_possible(huge, workspace)
+
+    assert "1,125,899,906,842,624 bytes" in caught.value.message
+    assert "are free" in caught.value.message
+    assert caught.value.exit_code == 5
+    assert not workspace.project_folder.exists()
+
+
+def test_a_copy_that_has_no_room_leaves_the_folder_without_it(
+    workspace: Workspace, huge: Project
+) -> None:
+    with pytest.raises(DoesNotFitError):
+        materialise(huge, workspace)
+
+    assert not [*(workspace.project_folder / "models").iterdir()]
+
+
+def test_what_is_linked_or_copied_already_needs_no_room(
+    workspace: Workspace, other_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (other_disk / "n").write_text("more")
+    (workspace.models / "blobs" / "n").symlink_to(other_disk / "n")
+    links = {name: f"data/models/blobs/{name}" for name in ("m", "n")}
+    materialise(project(links=links), workspace)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+
+    require_possible(project(links=links), workspace)
 
 
 def test_a_link_that_fails_for_another_reason_is_told(
