@@ -231,7 +231,9 @@ class Configuration:
         source = self._origin(name, entries)
         where = f"{self._path}:{entries[name].line}" if source == ".env" else source
         if name.lower() not in Settings.model_fields:
-            return ConfigError(f"{where}: {name}: no such setting", hint=self._nearest(name))
+            remove = f"Or remove it: frontier config unset {name} (a stack that is gone may have had it)."
+            hint = f"{self._nearest(name)} {remove if source == '.env' else ''}".rstrip()
+            return ConfigError(f"{where}: {name}: no such setting", hint=hint)
         meaning = Settings.model_fields[name.lower()].description
         default = self.default(name) or "empty"
         return ConfigError(

@@ -232,4 +232,5 @@ def test_a_misspelled_variable_gets_the_nearest_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         with_variables(tmp_path, "MINE_COUNTS=1\n").load()
 
-    assert caught.value.hint == "Did you mean MINE_COUNT?"
+    assert caught.value.hint.startswith("Did you mean MINE_COUNT? Or remove it: ")
+    assert "frontier config unset MINE_COUNTS" in caught.value.hint

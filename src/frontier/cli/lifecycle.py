@@ -152,6 +152,8 @@ def start(
     session: Session = ctx.obj
 
     def begin(services: Services) -> StackUp:
+        name = services.settings.current_stack
+        lifecycle.require_stack(name, stacks=services.stacks, snapshots=services.snapshots)
         return bring_up(session, services, "start", dry_run=dry_run, fetch=False)
 
     session.show(session.planned(session.services.asking_again, begin))

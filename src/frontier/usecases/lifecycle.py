@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from frontier.domain.errors import NotFoundError, NotRunningError
+from frontier.domain.errors import NotFoundError, NotRunningError, StackNotFoundError
 from frontier.domain.offload import Compute
 from frontier.domain.project import Project
 from frontier.domain.state import ServiceState
 from frontier.domain.wanted import Listening
-from frontier.ports import Journal, ProjectFile, Reporter, Runtime
+from frontier.ports import Journal, ProjectFile, Reporter, Runtime, SnapshotStore, StackSource
 from frontier.usecases.change import Change
 
 
@@ -150,6 +150,23 @@ def status(
             for s in state.services
         ),
     )
+
+
+def require_stack(name: str, *, stacks: StackSource, snapshots: SnapshotStore) -> None:
+    """Check that the folder of the stack *name*, which was selected, is still there.
+
+    Raises:
+        StackNotFoundError: it was there and is gone; what runs can still be stopped.
+    """
+    known = stacks.names()
+    file = f"stacks/{name}/stack.yaml"
+    kept = next((s for s in snapshots.all() if file in s.files), None)
+    if name not in known and kept:
+        raise StackNotFoundError(
+            f"the stack {name!r} is selected, and its folder stacks/{name} is gone",
+            hint=f"Go back to when it was there: frontier rollback {kept.id}; "
+            f"or select another one: frontier stack select {known[0]}",
+        )
 
 
 def running(runtime: Runtime, project: ProjectFile) -> Project | None:

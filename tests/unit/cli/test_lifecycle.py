@@ -13,7 +13,13 @@ from frontier.adapters.folders import packaged
 from frontier.bootstrap import Services
 from frontier.cli.app import app
 from frontier.cli.session import Session
-from frontier.domain.errors import ConfigError, FrontierError, NotFoundError, StalePlanError
+from frontier.domain.errors import (
+    ConfigError,
+    FrontierError,
+    NotFoundError,
+    StackNotFoundError,
+    StalePlanError,
+)
 
 Run = Callable[..., Result]
 
@@ -124,3 +130,29 @@ def test_a_stack_can_be_selected_before_its_model_and_docker_are_there(
     for name in ("vllm", "ollama", "mistral", "llamacpp"):
         assert run("stack", "select", name).exit_code == 0
     assert (tmp_path / "w" / ".env").read_text() == "CURRENT_STACK=llamacpp\n"
+
+
+def test_a_selected_stack_that_is_gone_is_told_with_both_ways_out(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "w" / "stacks" / "mine"
+    shutil.copytree(packaged("stacks") / "llamacpp", folder)
+    variable = "variables:\n  OWN_NUMBER: {type: integer, default: 4, help: A number.}\n"
+    (folder / "stack.yaml").write_text((folder / "stack.yaml").read_text() + variable)
+    run("stack", "select", "mine")
+    run("config", "set", "OWN_NUMBER", "5")
+    shutil.rmtree(folder)
+
+    with pytest.raises(ConfigError) as caught:
+        run("start")
+    assert "frontier config unset OWN_NUMBER" in caught.value.hint
+    assert run("stop").stdout == "nothing was running\n"
+    run("config", "unset", "OWN_NUMBER")
+    with pytest.raises(StackNotFoundError, match="its folder stacks/mine is gone") as gone:
+        run("start")
+
+    back = gone.value.hint.partition(";")[0].rpartition(" ")[2]
+    assert "frontier stack select llamacpp" in gone.value.hint
+    assert run("rollback", back).exit_code == 0
+    assert (folder / "stack.yaml").exists()
+    assert run("stack", "current", "--json").exit_code == 0
