@@ -3,9 +3,7 @@
 import hashlib
 import json
 import os
-import pwd
 import shutil
-import subprocess
 import sys
 import tarfile
 from pathlib import Path
@@ -13,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from frontier_cli import Frontier
-
-NOBODY = pwd.getpwnam("nobody")
+from other_user import NOBODY, give_away, run_as
 
 
 @pytest.fixture
@@ -108,7 +105,7 @@ def test_a_backup_works_on_another_machine(tmp_path: Path, smollm2: Path) -> Non
     new = Frontier(tmp_path / "elsewhere" / "new", env=other)
     (tmp_path / "home").mkdir()
     (tmp_path / "elsewhere").mkdir()
-    as_other = give_away(tmp_path, carried)
+    as_other = give_away(tmp_path / "home", tmp_path / "elsewhere", carried)
 
     restored = run(new, as_other, "backup", "restore", str(carried), "--json")
     env = (new.workspace / ".env").stat()
@@ -126,30 +123,8 @@ def test_a_backup_works_on_another_machine(tmp_path: Path, smollm2: Path) -> Non
     assert env.st_uid == (NOBODY.pw_uid if as_other else os.getuid())
 
 
-def give_away(folder: Path, *paths: Path) -> list[str]:
-    """Give what is there to another user where we may; return how to be that user.
-
-    The interpreter may lie in a home folder that nobody else can enter: the right to read
-    everything goes along, the right to write does not.
-    """
-    if os.getuid() != 0 or shutil.which("setpriv") is None:
-        return []
-    for path in (folder / "home", folder / "elsewhere", *paths):
-        os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
-    ids = [f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups"]
-    return ["setpriv", *ids, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
-
-
 def run(frontier: Frontier, identity: list[str], *args: str) -> str:
-    done = subprocess.run(
-        [*identity, *frontier.argv(*args)],
-        env={k: v for k, v in frontier.environ.items() if "COVERAGE" not in k},
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_as(identity, frontier, *args)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from frontier.domain.errors import BusyError, StorageError
 
 _POLL_S = 0.05
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextlib.contextmanager
@@ -25,7 +26,7 @@ def storage_errors(path: Path) -> Generator[None]:
 
 def storage_error(error: OSError, path: Path) -> StorageError:
     """Return what a person needs to know when *path* could not be written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _FULL:
         return StorageError(
             f"the disk is full: cannot write {path}",
             hint="Free space (`frontier models list`, `frontier models rm NAME`), then try again.",
@@ -91,12 +92,22 @@ def locked(path: Path, *, doing: str, wait_s: float = 0.0) -> Generator[str]:
     try:
         _acquire(handle, path, wait_s)
         before = last_holder(path)
-        with storage_errors(path):
+        with storage_errors(path), _even_if_full():
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()} {doing}\n".encode(), 0)
         yield before
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def _even_if_full() -> Generator[None]:
+    """Do without the holder's name on a full disk: `frontier stop` has to work there, too."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
 
 
 def _acquire(handle: int, path: Path, wait_s: float) -> None:

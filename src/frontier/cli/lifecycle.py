@@ -15,6 +15,7 @@ from frontier.bootstrap import Services
 from frontier.cli import output
 from frontier.cli.output import size, table, text
 from frontier.cli.session import DryRun, Json, Quiet, Session
+from frontier.domain.errors import StorageError
 from frontier.usecases import lifecycle
 from frontier.usecases.up import StackUp
 
@@ -127,7 +128,7 @@ def _stop(session: Session, command: str, *, forget: bool, dry_run: bool) -> Non
         return
     services.backups.mend(session.reporter)
     with services.changing(command):
-        services.snapshots.take(command)
+        _take(session, command, is_needed=forget)
         result = lifecycle.stop(
             runtime=services.runtime,
             project=services.project,
@@ -136,6 +137,16 @@ def _stop(session: Session, command: str, *, forget: bool, dry_run: bool) -> Non
             forget=forget,
         )
     session.show(result)
+
+
+def _take(session: Session, command: str, *, is_needed: bool) -> None:
+    """Take a snapshot; a full disk keeps nobody from stopping what runs."""
+    try:
+        session.services.snapshots.take(command)
+    except StorageError as error:
+        if is_needed:
+            raise
+        session.reporter.say(f"without a snapshot: {error.message}")
 
 
 def start(

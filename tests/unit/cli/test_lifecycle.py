@@ -1,5 +1,6 @@
 """`frontier up`, `logs` and `stop`, as far as nothing needs to run."""
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from frontier.domain.errors import (
     NotFoundError,
     StackNotFoundError,
     StalePlanError,
+    StorageError,
 )
 
 Run = Callable[..., Result]
@@ -156,3 +158,20 @@ def test_a_selected_stack_that_is_gone_is_told_with_both_ways_out(
     assert run("rollback", back).exit_code == 0
     assert (folder / "stack.yaml").exists()
     assert run("stack", "current", "--json").exit_code == 0
+
+
+def test_a_full_disk_keeps_nobody_from_stopping(full_disk: Path) -> None:
+    def run(*words: str) -> Result:
+        argv = ["--workspace", str(full_disk / "w"), *words]
+        return CliRunner().invoke(app, argv, catch_exceptions=False)
+
+    run("config", "set", "CACHE_SIZE", "7")
+    (full_disk / "w" / ".env").write_text("CACHE_SIZE=8\n")
+    (full_disk / "w" / ".frontier" / "lock").unlink()
+    with contextlib.suppress(OSError), (full_disk / "filled").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+    assert run("stop").stdout == "nothing was running\n"
+    with pytest.raises(StorageError, match="the disk is full"):
+        run("config", "set", "CACHE_SIZE", "9")
