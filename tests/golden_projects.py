@@ -13,8 +13,9 @@ from typing import Any, Final
 from compose_specs import folders, shared, shipped, spec
 from frontier.adapters.stack_file import json_schema
 from frontier.domain.project import Project
-from frontier.renderers.compose import render, to_yaml
+from frontier.renderers.compose import render
 from frontier.renderers.compose_spec import ComposeSpec
+from frontier.renderers.compose_text import to_yaml
 
 FOLDER: Final = Path(__file__).parent / "golden" / "compose"
 SCHEMA: Final = Path(__file__).parents[1] / "docs" / "reference" / "stack.schema.json"

@@ -25,9 +25,7 @@ def give_away(*paths: Path) -> list[str]:
     return ["setpriv", *ids, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
 
 
-def run_as(
-    identity: list[str], frontier: Frontier, *args: str
-) -> subprocess.CompletedProcess[str]:
+def run_as(identity: list[str], frontier: Frontier, *args: str) -> subprocess.CompletedProcess[str]:
     """Run `frontier` as the user that `give_away` returned."""
     return subprocess.run(
         [*identity, *frontier.argv(*args)],

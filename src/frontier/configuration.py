@@ -231,8 +231,9 @@ class Configuration:
         source = self._origin(name, entries)
         where = f"{self._path}:{entries[name].line}" if source == ".env" else source
         if name.lower() not in Settings.model_fields:
-            remove = f"Or remove it: frontier config unset {name} (a stack that is gone may have had it)."
-            hint = f"{self._nearest(name)} {remove if source == '.env' else ''}".rstrip()
+            hint = self._nearest(name)
+            if source == ".env":  # a stack that is gone may have had it
+                hint = f"{hint} Or remove it: frontier config unset {name}"
             return ConfigError(f"{where}: {name}: no such setting", hint=hint)
         meaning = Settings.model_fields[name.lower()].description
         default = self.default(name) or "empty"

@@ -106,8 +106,8 @@ _EXPLANATIONS: Final = (
         RuntimeFailedError,
         r"permission denied while trying to connect|dial unix .*permission denied",
         "this user may not use Docker: permission denied at its socket",
-        "sudo usermod -aG docker $USER, then log in again (whoever is in that group can become root; "
-        "a rootless Docker needs no group: https://docs.docker.com/engine/security/rootless/); "
+        "sudo usermod -aG docker $USER, then log in again (whoever is in that group can become "
+        "root; rootless Docker needs none: https://docs.docker.com/engine/security/rootless/); "
         f"{_NATIVE}",
     ),
     _Explanation(

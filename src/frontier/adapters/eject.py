@@ -12,7 +12,7 @@ from frontier.adapters.workspace import Workspace
 from frontier.domain.containers import Containers
 from frontier.domain.errors import NotFoundError, RefusedError
 from frontier.domain.project import Project
-from frontier.renderers.compose import to_yaml
+from frontier.renderers.compose_text import to_yaml
 from frontier.usecases.stacks import CONTEXT
 
 PREFIX = "./workspace"

@@ -4,6 +4,7 @@ import contextlib
 import netrc
 import ssl
 from collections.abc import Collection, Generator
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -42,18 +43,6 @@ def open_client(
     Raises:
         ConfigError: the certificates cannot be read, or a proxy variable is malformed.
     """
-
-    def require_safe(request: httpx2.Request) -> None:
-        url = str(request.url)
-        host = request.url.host
-        names = (host, f"{host}:{request.url.port}")
-        if request.url.scheme == "https" or is_loopback(url) or set(names) & set(trusted_hosts):
-            return
-        raise DownloadError(
-            f"refused to ask {public_url(url)} without TLS",
-            hint=f"Use https, or trust it as pip does: PIP_TRUSTED_HOST={host}.",
-        )
-
     try:
         return httpx2.Client(
             verify=_certificates(ca_file) if ca_file else True,
@@ -64,13 +53,25 @@ def open_client(
             # connections, and without them nobody has to close the client.
             limits=httpx2.Limits(max_keepalive_connections=0),
             follow_redirects=True,
-            event_hooks={"request": [require_safe]},
+            event_hooks={"request": [partial(_require_safe, trusted_hosts)]},
         )
     except (ValueError, ImportError) as error:
         raise ConfigError(
             f"the proxy of the environment cannot be used: {error}",
             hint="Check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY.",
         ) from error
+
+
+def _require_safe(trusted_hosts: Collection[str], request: httpx2.Request) -> None:
+    url = str(request.url)
+    host = request.url.host
+    names = {host, f"{host}:{request.url.port}"}
+    if request.url.scheme == "https" or is_loopback(url) or names & set(trusted_hosts):
+        return
+    raise DownloadError(
+        f"refused to ask {public_url(url)} without TLS",
+        hint=f"Use https, or trust it as pip does: PIP_TRUSTED_HOST={host}.",
+    )
 
 
 def _certificates(ca_file: str) -> ssl.SSLContext:

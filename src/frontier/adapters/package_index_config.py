@@ -4,7 +4,7 @@ import configparser
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,35 +53,13 @@ def read_index_config(environ: Mapping[str, str], *, home: Path, prefix: Path) -
     """
     pip = _pip_files(environ, home, prefix)
     uv = _uv_files(environ, home)
-    uv_indexes = _uv_indexes(environ, uv)
-    default = (
-        _named(environ.get("UV_DEFAULT_INDEX", ""), environ)
-        or environ.get("UV_INDEX_URL")
-        or environ.get("PIP_INDEX_URL")
-        or next((url for url, is_default in uv_indexes if is_default), "")
-        or uv.get("index-url", "")
-        or pip.get("index-url", "")
-        or PYPI
-    )
-    extra = [
-        *(_named(word, environ) for word in environ.get("UV_INDEX", "").split()),
-        *environ.get("UV_EXTRA_INDEX_URL", "").split(),
-        *(url for url, is_default in uv_indexes if not is_default),
-        *uv.get("extra-index-url", []),
-        *_words("extra-index-url", environ, pip),
-    ]
-    has_no_index = (
-        _is_true(environ.get("UV_NO_INDEX"))
-        or _is_true(environ.get("PIP_NO_INDEX", pip.get("no-index")))
-        or bool(uv.get("no-index"))
-    )
     links = [
         *re.split(r"[,\s]+", environ.get("UV_FIND_LINKS", "")),
         *uv.get("find-links", []),
         *_words("find-links", environ, pip),
     ]
     return IndexConfig(
-        indexes=() if has_no_index else tuple(dict.fromkeys([default, *extra])),
+        indexes=tuple(dict.fromkeys(_indexes(environ, pip, uv))),
         find_links=tuple(dict.fromkeys(filter(None, links))),
         is_offline=_is_true(environ.get("UV_OFFLINE")) or bool(uv.get("offline")),
         ca_file=environ.get("PIP_CERT")
@@ -94,6 +72,33 @@ def read_index_config(environ: Mapping[str, str], *, home: Path, prefix: Path) -
             *uv.get("allow-insecure-host", []),
         ),
     )
+
+
+def _indexes(
+    environ: Mapping[str, str], pip: Mapping[str, str], uv: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield the addresses of simple APIs, the default first; none where there shall be none."""
+    if (
+        _is_true(environ.get("UV_NO_INDEX"))
+        or _is_true(environ.get("PIP_NO_INDEX", pip.get("no-index")))
+        or bool(uv.get("no-index"))
+    ):
+        return
+    tables = _uv_indexes(environ, uv)
+    yield (
+        _named(environ.get("UV_DEFAULT_INDEX", ""), environ)
+        or environ.get("UV_INDEX_URL")
+        or environ.get("PIP_INDEX_URL")
+        or next((url for url, is_default in tables if is_default), "")
+        or uv.get("index-url", "")
+        or pip.get("index-url", "")
+        or PYPI
+    )
+    yield from (_named(word, environ) for word in environ.get("UV_INDEX", "").split())
+    yield from environ.get("UV_EXTRA_INDEX_URL", "").split()
+    yield from (url for url, is_default in tables if not is_default)
+    yield from uv.get("extra-index-url", [])
+    yield from _words("extra-index-url", environ, pip)
 
 
 def _words(key: str, environ: Mapping[str, str], pip: Mapping[str, str]) -> list[str]:

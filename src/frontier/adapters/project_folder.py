@@ -49,11 +49,7 @@ def materialise(project: Project, workspace: Workspace, *, prune: bool = True) -
     """
     containers = containers_of(project)
     folder = workspace.project_folder
-    if ":" in str(folder):
-        raise ConfigError(
-            f"Docker cannot mount from {workspace.root}: there is a colon in its path",
-            hint="Move the workspace, or name another one: frontier --workspace DIR up",
-        )
+    _require_mountable(workspace)
     links = dict(expanded(containers.links, workspace.root))
     wanted = tuple(_checked((*containers.files, *containers.secrets, *links, "compose.yaml")))
     before = manifest(workspace)
@@ -63,9 +59,8 @@ def materialise(project: Project, workspace: Workspace, *, prune: bool = True) -
         for path, text in containers.files.items():
             _write(_place(folder, path), text.encode(), _OPEN)
         for path, name in containers.secrets.items():
-            _write_secret(
-                _place(folder, path), workspace.secrets / name, _readers(path, containers)
-            )
+            place, readers = _place(folder, path), _readers(path, containers)
+            _write_secret(place, workspace.secrets / name, readers)
         notes = [link(source, _place(folder, path)) for path, source in links.items()]
         _write(_place(folder, "compose.yaml"), _document(containers, workspace).encode(), _OPEN)
         if prune:
@@ -75,15 +70,25 @@ def materialise(project: Project, workspace: Workspace, *, prune: bool = True) -
 
 
 def require_possible(project: Project, workspace: Workspace) -> None:
-    """Raise where `materialise` could not bring the models of *project*; change nothing.
+    """Raise what `materialise` would refuse for *project*; change nothing.
 
     Raises:
         DoesNotFitError: they have to be copied, and there is no room.
         NotFoundError: one is gone.
+        ConfigError: containers can mount nothing of the workspace.
     """
+    _require_mountable(workspace)
     links = dict(expanded(containers_of(project).links, workspace.root))
     with storage_errors(workspace.project_folder):
         require_room(links, workspace.project_folder)
+
+
+def _require_mountable(workspace: Workspace) -> None:
+    if ":" in str(workspace.project_folder):
+        raise ConfigError(
+            f"Docker cannot mount from {workspace.root}: there is a colon in its path",
+            hint="Move the workspace, or name another one: frontier --workspace DIR up",
+        )
 
 
 def write_live(project: Project, workspace: Workspace) -> None:

@@ -80,6 +80,15 @@ class Assembly:
             ConfigError: the machine's processor has no images, a certificate is wrong.
             StorageError: a secret cannot be written.
         """
+        return replace(
+            self._around(stack, machine, accelerator),
+            model=self._model(model, context) if model else None,
+            gpu=gpu or {},
+            engine_url=engine_url,
+        )
+
+    def _around(self, stack: Stack, machine: Machine, accelerator: Accelerator) -> ComposeSpec:
+        """Return what follows from settings, machine and Docker."""
         settings = self.settings
         plain = self.plain_settings()
         return ComposeSpec(
@@ -92,17 +101,14 @@ class Assembly:
             accelerator=accelerator,
             arch=architecture(self.docker.arch if self.docker else machine.arch),
             compute_capability=_capability(machine),
-            gpu=gpu or {},
             user=container_user(self.docker),
             may_be_root=bool(self.docker and self.docker.is_rootless),
-            model=self._model(model, context) if model else None,
             monitoring=settings.enable_monitoring,
             gpu_exporter=accelerator == "cuda" and settings.enable_gpu_monitoring is not False,
             nginx=settings.enable_nginx,
             ssl=settings.enable_ssl,
             digests=self.digests,
             has_start_interval=self._has_start_interval,
-            engine_url=engine_url,
             host_paths=frozenset(str(plain[name]) for name in _PATHS if plain.get(name)),
         )
 
@@ -157,6 +163,7 @@ class Assembly:
         chain, key = self.settings.ssl_cert_path, self.settings.ssl_key_path
         folder = self.workspace.secrets / "tls"
         hosts = dict.fromkeys(("localhost", "127.0.0.1", "::1", socket.gethostname()))
+        pair: certificates.Certificate | None
         if chain or key:
             pair = certificates.own_certificate(chain, key)
         elif self.secrets.is_preview:

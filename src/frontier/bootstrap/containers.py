@@ -11,6 +11,7 @@ from frontier.domain.errors import DownloadError, FrontierError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from frontier.bootstrap.assembly import Assembly
     from frontier.bootstrap.images import Images
     from frontier.bootstrap.models import Models
     from frontier.bootstrap.placing import Placing
@@ -86,12 +87,22 @@ class Containers:
             ConfigError: a template, an image, a value or a certificate is wrong.
         """
         from frontier.adapters.folders import templates
-        from frontier.bootstrap.assembly import Assembly, architecture
         from frontier.renderers import compose
 
-        core, arch = self.core, architecture(docker.arch if docker else machine.arch)
+        core = self.core
         core.listening.require_safe(needs_key=core.settings.enable_auth)
-        assembly = Assembly(
+        spec = self._assembly(stack, machine, docker, prefix).spec(
+            stack, model, machine, accelerator, context=context, gpu=gpu, engine_url=engine_url
+        )
+        return compose.render(spec, core.stacks.fragments(), templates("compose"))
+
+    def _assembly(
+        self, stack: "Stack", machine: "Machine", docker: "DockerFacts | None", prefix: str
+    ) -> "Assembly":
+        from frontier.bootstrap.assembly import Assembly, architecture
+
+        core, arch = self.core, architecture(docker.arch if docker else machine.arch)
+        return Assembly(
             settings=core.settings,
             variables=core.configuration.variables_of(stack),
             workspace=core.workspace,
@@ -101,10 +112,6 @@ class Containers:
             digests=self.images.lock.load(),
             prefix=prefix,
         )
-        spec = assembly.spec(
-            stack, model, machine, accelerator, context=context, gpu=gpu, engine_url=engine_url
-        )
-        return compose.render(spec, core.stacks.fragments(), templates("compose"))
 
     def preview(
         self, stack: "Stack", accelerator: Target = "auto", *, prefix: str = "../.."

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,18 +45,7 @@ class Images:
 
     def _wheels(self) -> "Wheels":
         """Open the package index that pip and uv would ask."""
-        from frontier.adapters.fetch import Fetcher
-        from frontier.adapters.fetch_client import open_client
-        from frontier.adapters.package_index import PackageIndex
-        from frontier.adapters.package_index_config import read_index_config
-        from frontier.adapters.wheels import Wheels
+        from frontier.adapters.wheels import open_wheels
 
-        config = read_index_config(os.environ, home=Path.home(), prefix=Path(sys.prefix))
-        client = open_client(
-            ca_file=config.ca_file,
-            netrc_file=Path.home() / ".netrc",
-            trusted_hosts=config.trusted_hosts,
-        )
-        fetcher = Fetcher(client, sleep=time.sleep)
         folder = self.core.workspace.builds / "wheels"
-        return Wheels(PackageIndex(config, fetcher), fetcher, folder)
+        return open_wheels(os.environ, home=Path.home(), prefix=Path(sys.prefix), parts=folder)

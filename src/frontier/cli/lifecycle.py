@@ -31,6 +31,16 @@ def _stack_names(ctx: typer.Context, incomplete: str) -> list[str]:
     return [name for name in session.services.stacks.names() if name.startswith(incomplete)]
 
 
+Runtime = Annotated[
+    Literal["auto", "native", "docker", "hybrid"] | None,
+    typer.Option("--runtime", help="What runs the services; `auto` decides and says why."),
+]
+Accelerator = Annotated[
+    Literal["auto", "cpu", "cuda", "rocm", "metal"] | None,
+    typer.Option("--accelerator", help="Where the engine computes; what is asked must be."),
+]
+
+
 def up(
     ctx: typer.Context,
     *,
@@ -41,14 +51,8 @@ def up(
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="A catalog name or source; see `models`.")
     ] = None,
-    runtime: Annotated[
-        Literal["auto", "native", "docker", "hybrid"] | None,
-        typer.Option("--runtime", help="What runs the services; `auto` decides and says why."),
-    ] = None,
-    accelerator: Annotated[
-        Literal["auto", "cpu", "cuda", "rocm", "metal"] | None,
-        typer.Option("--accelerator", help="Where the engine computes; what is asked must be."),
-    ] = None,
+    runtime: Runtime = None,
+    accelerator: Accelerator = None,
     dry_run: DryRun = False,
     _json: Json = False,
     _quiet: Quiet = False,

@@ -28,6 +28,15 @@ def register(app: typer.Typer) -> None:
     app.command()(rollback)
 
 
+ToReset = Annotated[bool, typer.Option("--reset", help="Back to where it all began; models stay.")]
+Volumes = Annotated[
+    bool, typer.Option("--volumes", help="With --reset: what Grafana and Prometheus keep, too.")
+]
+Images = Annotated[
+    bool, typer.Option("--images", help="With --reset: the images that Frontier built, too.")
+]
+
+
 def rollback(
     ctx: typer.Context,
     snapshot: Annotated[
@@ -35,15 +44,9 @@ def rollback(
     ] = None,
     *,
     list_: Annotated[bool, typer.Option("--list", "-l", help="List the snapshots.")] = False,
-    to_reset: Annotated[
-        bool, typer.Option("--reset", help="Back to where it all began; models stay.")
-    ] = False,
-    volumes: Annotated[
-        bool, typer.Option("--volumes", help="With --reset: what Grafana and Prometheus keep, too.")
-    ] = False,
-    images: Annotated[
-        bool, typer.Option("--images", help="With --reset: the images that Frontier built, too.")
-    ] = False,
+    to_reset: ToReset = False,
+    volumes: Volumes = False,
+    images: Images = False,
     yes: Yes = False,
     dry_run: DryRun = False,
     _json: Json = False,
@@ -58,17 +61,20 @@ def rollback(
         frontier rollback --reset --dry-run
     """
     session: Session = ctx.obj
-    services = session.services
-    if list_:
-        session.show(SnapshotList(services.snapshots.all()))
-        return
-    if to_reset:
-        if snapshot:
-            raise UsageError("--reset goes back to no snapshot", hint="Give one of them.")
-        _reset(session, volumes=volumes, images=images, yes=yes, dry_run=dry_run)
-        return
-    if volumes or images:
+    if to_reset and snapshot:
+        raise UsageError("--reset goes back to no snapshot", hint="Give one of them.")
+    if (volumes or images) and not to_reset:
         raise UsageError("--volumes and --images belong to --reset", hint="Add --reset.")
+    if list_:
+        session.show(SnapshotList(session.services.snapshots.all()))
+    elif to_reset:
+        _reset(session, volumes=volumes, images=images, yes=yes, dry_run=dry_run)
+    else:
+        _go_back(session, snapshot, dry_run=dry_run)
+
+
+def _go_back(session: Session, snapshot: str | None, *, dry_run: bool) -> None:
+    services = session.services
     change = services.change_back("rollback", session.reporter)
     if not dry_run:
         services.backups.mend(session.reporter)

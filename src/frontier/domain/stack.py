@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from frontier.domain.errors import ConfigError, UsageError
+from frontier.domain.errors import ConfigError
 
 ENGINES: Final = ("llamacpp", "mistral")
 """Engines that the native runtime can start; containers run any."""
@@ -165,21 +165,3 @@ class Stack:
     def accelerators(self) -> tuple[str, ...]:
         """Return what the engine has images for, as `Image` has them in order."""
         return tuple(self.images[self.engine].references) if self.engine in self.images else ()
-
-    def require_native(self) -> None:
-        """Refuse a stack that cannot run as host processes.
-
-        Raises:
-            UsageError: it cannot run natively, or wants an engine that is not in `ENGINES`.
-        """
-        if "native" not in self.runtimes:
-            raise UsageError(
-                f"the stack {self.name!r} cannot run natively",
-                hint=f"Run it in Docker: frontier up {self.name} --runtime docker",
-            )
-        if self.engine not in ENGINES:
-            raise UsageError(
-                f"the stack {self.name!r} wants the engine {self.engine!r}, "
-                "which this version does not run natively",
-                hint=f"Engines it runs natively: {', '.join(ENGINES)}.",
-            )

@@ -3,7 +3,15 @@
 from frontier.ports.backups import BackupStore, ContainerSweep, DataStores, Readable, Staging
 from frontier.ports.models import Catalog, HeaderReader, ModelSources, ModelStore
 from frontier.ports.reporting import Reporter, Task
-from frontier.ports.running import ContainerRuntime, GatewayControl, Probe, Process, Processes, Runtime, Runtimes
+from frontier.ports.running import (
+    ContainerRuntime,
+    GatewayControl,
+    Probe,
+    Process,
+    Processes,
+    Runtime,
+    Runtimes,
+)
 from frontier.ports.surroundings import ChatClient, Clock, ImageDigests, MachineProbe
 from frontier.ports.workspace import Journal, ProjectFile, SnapshotStore, StackSource
 

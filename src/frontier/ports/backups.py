@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
 from frontier.domain.backup import Backup, Manifest, SavedFile, SavedVolume
 from frontier.domain.sweep import Found
 from frontier.ports.reporting import Reporter
-from pathlib import Path
-from typing import Protocol
 
 
 class Readable(Protocol):

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
 from frontier.domain.model import CatalogEntry, GgufHeader, Health, Model
 from frontier.domain.source import Fetched, Remote
 from frontier.ports.reporting import Reporter
-from pathlib import Path
-from typing import Protocol
 
 
 class Catalog(Protocol):

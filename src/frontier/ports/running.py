@@ -1,11 +1,12 @@
 """What runs services, and the gateway in front of them."""
 
 from collections.abc import Collection
+from typing import Protocol
+
 from frontier.domain.project import Project, Service
 from frontier.domain.state import DaemonState
 from frontier.domain.supervision import Exit
 from frontier.ports.reporting import Reporter
-from typing import Protocol
 
 
 class Runtime(Protocol):

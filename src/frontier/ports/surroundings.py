@@ -1,9 +1,10 @@
 """The machine, its clock, its images, and an engine's API."""
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
+
 from frontier.domain.chat import Message, Piece, Sampling
 from frontier.domain.machine import Machine
-from typing import Protocol
 
 
 class MachineProbe(Protocol):

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Protocol
+
 from frontier.domain.change import Interrupted
 from frontier.domain.project import Project
 from frontier.domain.snapshot import Snapshot
 from frontier.domain.stack import Stack
-from typing import Protocol
 
 
 class ProjectFile(Protocol):

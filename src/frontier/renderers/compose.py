@@ -12,10 +12,9 @@ from frontier.domain.stack import Fragment, Image
 from frontier.renderers.compose_safety import check_safe, seconds
 from frontier.renderers.compose_spec import ComposeSpec, ModelSpec
 from frontier.renderers.compose_template import Macros, fill, parsed
-from frontier.renderers.compose_text import to_yaml
 from frontier.renderers.routes import routes_file
 
-__all__ = ["ComposeSpec", "ModelSpec", "render", "to_yaml"]
+__all__ = ["ComposeSpec", "ModelSpec", "render"]
 
 COMPOSE: Final = "compose.yaml.j2"
 GATEWAY: Final = "gateway"

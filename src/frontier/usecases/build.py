@@ -123,23 +123,22 @@ class Build:
             RefusedError: a prerequisite is missing, or the hardware is not fit.
             RuntimeFailedError: it does not compile or does not run.
         """
-        if stack.engine != ENGINE:
-            raise UsageError(
-                f"the stack {stack.name!r} is not built: {stack.engine} comes ready-made",
-                hint="frontier stack build mistral",
-            )
+        _require_built(stack)
         if method == "prebuilt":
             return self._prebuilt(stack, wish)
+        return self._compiled(stack, wish, method, base=base, dry_run=dry_run)
+
+    def _compiled(
+        self, stack: Stack, wish: Wish, method: Method, *, base: str, dry_run: bool
+    ) -> StackBuilt:
         machine, tools = self.machine(), self.tools()
         recipe = decide(wish, machine, tools)
         self._decide(f"mistral.rs {recipe.version}, the newest on crates.io", *recipe.reasons)
         checks = _checks(recipe, machine, tools)
-        binary = self.builds.find(recipe)
-        is_cached, image = binary is not None, ""
+        binary, image = self.builds.find(recipe), ""
+        is_cached = binary is not None
         if not dry_run:
-            if binary is None:
-                toolchain.require(f"mistral.rs for {recipe.accelerator}", checks)
-                binary = self.builds.make(recipe, tools.cargo_path, self.search(), self.reporter)
+            binary = binary or self._make(recipe, tools, checks)
             if method == "image":
                 image, was_there = self._image(binary, recipe, base)
                 is_cached = is_cached and was_there
@@ -156,6 +155,10 @@ class Build:
             is_cached=is_cached,
             applied=not dry_run,
         )
+
+    def _make(self, recipe: Recipe, tools: Toolchain, checks: tuple[Check, ...]) -> Binary:
+        toolchain.require(f"mistral.rs for {recipe.accelerator}", checks)
+        return self.builds.make(recipe, tools.cargo_path, self.search(), self.reporter)
 
     def _decide(self, *texts: str) -> None:
         for text in texts:
@@ -214,6 +217,14 @@ class Build:
             decisions=tuple(self.decisions),
             is_cached=True,
             applied=True,
+        )
+
+
+def _require_built(stack: Stack) -> None:
+    if stack.engine != ENGINE:
+        raise UsageError(
+            f"the stack {stack.name!r} is not built: {stack.engine} comes ready-made",
+            hint="frontier stack build mistral",
         )
 
 

@@ -127,7 +127,7 @@ class Restoring:
     def _started(self, done: Restored, present: Present, before: Snapshot) -> Restored:
         """Start what is restored, unless a model of it is not here."""
         declared = self.change.declared()
-        needed = {route.model for route in declared.routes} if declared else set()
+        needed = {route.model for route in (declared.routes if declared else ())}
         if lacking := [model.name for model in done.missing if model.name in needed]:
             note = f"{done.stack} was not started: {', '.join(lacking)} is not here"
             return replace(done, notes=(*done.notes, note))

@@ -171,7 +171,7 @@ def test_what_is_written_between_the_past_and_the_present_comes_once(
     first = [next(lines)]
     write(path, "4")
 
-    assert [line for _, line in first + [*lines]] == ["1", "2", "3", "4", "5"]
+    assert [line for _, line in [*first, *lines]] == ["1", "2", "3", "4", "5"]
 
 
 def test_a_line_that_was_half_written_at_the_beginning_comes_whole(

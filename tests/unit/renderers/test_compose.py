@@ -10,7 +10,8 @@ from frontier.domain.containers import ROUTES
 from frontier.domain.errors import ConfigError
 from frontier.domain.project import Project
 from frontier.domain.stack import Fragment, Image, Stack, Variable
-from frontier.renderers.compose import publish, render, to_yaml
+from frontier.renderers.compose import publish, render
+from frontier.renderers.compose_text import to_yaml
 
 SERVICE = """\
 {% from "service.j2" import hardened, health_http, limits with context %}
