@@ -100,6 +100,6 @@ def test_a_wrong_setting_keeps_nobody_from_stopping_or_going_back(
     with pytest.raises(ConfigError):
         _ = services.settings
     assert services.running.docker
-    assert services.change_back(FakeReporter()).drain_s == 30.0
+    assert services.change_back("rollback", FakeReporter()).drain_s == 30.0
     anew().workspace.env_file.write_text("DRAIN_TIMEOUT=7\n")
-    assert services.change_back(FakeReporter()).drain_s == 7.0
+    assert services.change_back("rollback", FakeReporter()).drain_s == 7.0
