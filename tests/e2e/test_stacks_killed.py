@@ -47,6 +47,17 @@ def test_a_killed_command_leaves_the_old_stack_or_the_new_one_and_says_which(
     assert killed.is_killed, killed.steps
 
 
+def test_a_restore_that_nobody_kills_runs_and_proves_what_it_restored(killing: Killing) -> None:
+    other = killing.other
+
+    restored = killing.it.cli.json(*SCENARIOS["restore"].prepare(killing))
+
+    assert restored["restarted"]
+    assert restored["answer"]["completion_tokens"] > 0
+    assert killing.it.cli.json("status")["stack"] == other
+    killing.require_whole(other)
+
+
 def test_requests_that_were_waiting_when_it_was_killed_are_let_through_by_the_next_start(
     killing: Killing,
 ) -> None:
