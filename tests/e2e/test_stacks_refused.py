@@ -452,20 +452,19 @@ def test_a_read_only_workspace_is_refused(
         assert "--workspace" in refusal.hint
 
 
-def test_a_disk_that_gets_full_while_a_stack_is_prepared_leaves_nothing(
-    full_disk: Path, running: Stacked, compose_project: ComposeProject
+@pytest.mark.parametrize("command", [("up",), DRY_RUN])
+def test_a_disk_without_room_for_a_copy_of_the_model_is_refused(
+    full_disk: Path, running: Stacked, compose_project: ComposeProject, command: Words
 ) -> None:
-    """The model lies on another disk: it has to be copied, and there is no room."""
+    """The model lies on another disk: it would have to be copied."""
     (full_disk / "data").symlink_to(running.cli.workspace / "data")
     env = {**running.cli.env, "PROJECT_NAME": compose_project.name}
     cli = Frontier(full_disk, {**env, "API_PORT": str(free_port())})
 
-    said = cli.fails(1, "up")
+    refusal = refused(cli, compose_project, 5, *command)
 
-    assert "full" in said
-    assert len(said.splitlines()) <= 20
-    assert not (full_disk / ".frontier" / "changing").exists()
-    assert not (full_disk / ".frontier" / "declared" / "project.json").exists()
+    assert "98,362,432 bytes" in refusal.message
+    assert "are free" in refusal.message
     assert not list(full_disk.rglob("*.gguf"))
 
 
