@@ -68,6 +68,35 @@ def test_an_unknown_stack_is_named_with_those_that_there_are(
     assert refusal.hint == "Known: llamacpp, mistral, ollama, vllm."
 
 
+def test_a_stack_whose_folder_is_gone_is_stopped_and_then_told(another: Stacked) -> None:
+    cli, image = another.cli, another.cli.env["LLAMACPP_IMAGE"]
+    replace = {
+        "    setting: LLAMACPP_IMAGE\n": "",
+        "ghcr.io/ggml-org/llama.cpp:server-b11429": image,
+    }
+    another.own_stack("mine", replace=replace)
+    path = cli.workspace / "stacks" / "mine" / "stack.yaml"
+    variable = "variables:\n  OWN_NUMBER: {type: integer, default: 4, help: A number.}\n"
+    path.write_text(path.read_text() + variable)
+    cli.ok("stack", "select", "mine")
+    cli.ok("config", "set", "OWN_NUMBER", "5")
+    cli.ok("start")
+    shutil.rmtree(path.parent)
+
+    status = cli.json("status")
+    unknown = refused(cli, another.project, 1, "start")
+    stopped = cli.ok("stop")
+    cli.ok("config", "unset", "OWN_NUMBER")
+    gone = refused(cli, another.project, 3, "start")
+
+    assert (status["state"], status["stack"]) == ("running", "mine")
+    assert "frontier config unset OWN_NUMBER" in unknown.hint
+    assert stopped == "stopped\n"
+    assert another.containers == {}
+    assert "frontier stack select" in gone.hint
+    assert "frontier rollback" in gone.hint
+
+
 OWN: dict[str, tuple[str, str, str]] = {
     "unknown key": ("schema: 1\n", "schema: 1\ntitel: x\n", "stack.yaml:{line}: titel: unknown"),
     "missing key": ("schema: 1\n", "", "stack.yaml:1: wants `schema: 1` at the top"),
