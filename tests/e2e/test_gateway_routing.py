@@ -243,7 +243,7 @@ def test_conformance_118_what_may_have_begun_is_never_asked_twice(setup: Setup, 
 
 def test_another_model_answers_under_the_asked_name(setup: Setup) -> None:
     gateway = setup.start(
-        f"name: m, aliases: [n], backend: vllm, backend_url: '{setup.dead}', fallbacks: [nobody, f]",
+        f"name: m, aliases: [n], fallbacks: [gone, f], backend: vllm, backend_url: '{setup.dead}'",
         f"name: f, backend: vllm, backend_url: '{setup.b.url}', upstream_model: f-8b",
     )
     setup.b.on("words", stream(delta("f-8b", "Hi"), DONE))

@@ -48,7 +48,7 @@ def name_keys(inside: InsideGateway) -> None:
     forward = inside.core.dispatcher.forward
 
     def named(errand: Any) -> None:
-        errand.request.key_id = json.loads(errand.body)["key"]
+        errand.request.key_id = json.loads(errand.request.ask.body)["key"]
         forward(errand)
 
     inside.core.dispatcher.forward = named
@@ -145,9 +145,9 @@ def test_a_silent_engine_counts_as_failing_and_a_wrong_request_does_not(
     with clients(inside) as connect:
         client = connect()
         for script in ["silent"] * 4 + ["wrong"] + ["silent"] * 5:
+            count = len(slow.order) + 1
             client.post(chat("m", script, number=0))
             if script == "silent":
-                count = len(slow.order) + 1
                 until(lambda: inside.in_flight() and len(slow.order) == count, what="it")  # noqa: B023
                 inside.pass_time(5.1)
             assert client.read().status == (400 if script == "wrong" else 504)
@@ -172,10 +172,9 @@ def test_no_place_is_lost_whatever_becomes_of_requests(
 
     with clients(inside) as connect:
         for script in ["", "error", "broken", "closes", "full", "slow", "left", ""]:
-            client = connect()
+            client, count = connect(), len(slow.order) + 1
             client.post(chat("m", "slow" if script == "left" else script, number=0))
             if script in ("slow", "left"):
-                count = len(slow.order) + 1
                 until(lambda: len(slow.order) == count, what="the request")  # noqa: B023
             if script == "left":
                 client.sock.close()

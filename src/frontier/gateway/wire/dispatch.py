@@ -192,7 +192,9 @@ class Dispatcher:
         place = holds.queued(target.name) + 1
         if why == "busy" and place > sum(b.limits.queue for b in target.backends if b.address):
             request.position = _position(place)
-            return queue_full(errand.request.ask.model, place - 1, holds.waits_s.get(target.name, 0.0))
+            return queue_full(
+                errand.request.ask.model, place - 1, holds.waits_s.get(target.name, 0.0)
+            )
         problem = holds.refusal(request.ask.size)
         if problem is not None:
             return problem
