@@ -190,7 +190,7 @@ class _Server:
             for client in tuple(core.clients):
                 client.stop(STOPPING)
             await self._is_empty_within(_LAST_WORDS_S)
-        core.event("stopped")
+        core.event("stopped", tasks=len(asyncio.all_tasks()))
         core.close()
 
     async def _is_empty_within(self, wait_s: float) -> bool:
