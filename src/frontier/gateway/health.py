@@ -91,9 +91,15 @@ async def probe_open(core: "Core") -> None:
     now = core.clock.now
     kinds = {b.address: t.backend for t in core.table.targets for b in t.backends}
     tripped = [pool for pool in core.pools if pool.breaker.state(now) == "open"]
-    for pool in tripped:
-        path = _PATHS[kinds[pool.address]]
-        if not await probe(pool.address, path, core.pools.resolver):
+    paths = [_PATHS[kinds[pool.address]] for pool in tripped]
+    reasons = await asyncio.gather(
+        *(
+            probe(p.address, path, core.pools.resolver)
+            for p, path in zip(tripped, paths, strict=True)
+        )
+    )
+    for pool, reason in zip(tripped, reasons, strict=True):
+        if not reason:
             pool.breaker.is_reached(core.clock.now)
         elif not pool.breaker.is_loading:
             pool.breaker.is_unreachable(core.clock.now)
@@ -103,11 +109,14 @@ async def watch(core: "Core") -> None:
     """Ask engines how they are, for ever: all of them now and then, those that failed often."""
     due_at = 0.0
     while True:
-        if core.is_fresh or core.clock.now >= due_at:
-            core.is_fresh = False
-            due_at = core.clock.now + _ALL_S
-            await asyncio.gather(probe_all(core), read_contexts(core))
-        await probe_open(core)
+        try:
+            if core.is_fresh or core.clock.now >= due_at:
+                core.is_fresh = False
+                due_at = core.clock.now + _ALL_S
+                await asyncio.gather(probe_all(core), read_contexts(core))
+            await probe_open(core)
+        except Exception as error:  # whatever it is, the next round may be better
+            core.bug(error)
         await asyncio.sleep(_OPEN_S)
 
 
