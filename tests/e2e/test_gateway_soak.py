@@ -133,7 +133,7 @@ def routes(a: str, b: str, real: str, turn: int) -> str:
         f"name: sessions, backend: vllm, balance: session, {limits}, backends: [{pair}]",
         f"name: alone, backend: vllm, backend_url: '{b}'",
         f"name: dear, backend: llamacpp, backend_url: '{a}', fallbacks: [alone, pair]",
-        f"name: extra-{turn}, backend: ollama",
+        f"name: extra-{turn % 7}, backend: ollama",
     ]
     if real:
         models.append(f"name: '{REAL}', backend: llamacpp, backend_url: '{real}'")

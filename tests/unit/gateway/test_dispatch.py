@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from frontier.gateway.breaker import OPEN_S
 from gateway_process import RawClient, chat
 from scripted_upstream import Exchange, ScriptedUpstream, answer, bound, completion
@@ -154,6 +156,42 @@ def test_a_silent_engine_counts_as_failing_and_a_wrong_request_does_not(
         client.post(chat("m", "silent", number=0))
         assert client.read().status == 503
         slow.let_go(9)
+
+
+@pytest.mark.parametrize("fate", ["dies", "is replaced", "loads"])
+def test_a_stream_that_was_opened_to_keep_its_client_is_not_opened_twice(
+    inside: InsideGateway, upstream: ScriptedUpstream, fate: str
+) -> None:
+    """The engine's connection is a used one, whose loss would else be taken for an idle one's."""
+    engine = f"name: m, backend: vllm, backend_url: '{upstream.url}', fallbacks: [f]"
+    inside.use(table(engine, f"name: f, backend: vllm, backend_url: '{upstream.url}'"))
+    free = threading.Event()
+    loading = b'{"error":{"message":"Loading model","type":"unavailable_error","code":503}}'
+
+    def silent(exchange: Exchange) -> None:
+        free.wait(10)
+        if fate == "loads":
+            answer(loading, "503 Service Unavailable")(exchange)
+        exchange.close()
+
+    name = upstream.on(f"silent, then it {fate}", silent)
+    with clients(inside) as connect:
+        client = connect()
+        client.post(chat("m"))
+        assert client.read().status == 200
+        client.post(chat("m", name, stream=True))
+        upstream.wait_for_request(name)
+        inside.pass_time(11)
+        assert client.read_head()[0] == 200
+        if fate == "is replaced":
+            inside.use(table("name: m, backend: vllm, hold: true"))
+        free.set()
+        body = client._read_chunks()
+
+    events = [e for e in body[0].decode().split("\n\n") if e.startswith("data: ")]
+    assert len(events) == 1
+    assert "error" in json.loads(events[0].removeprefix("data: "))
+    assert len(upstream.requests(name)) == 1
 
 
 def test_no_place_is_lost_whatever_becomes_of_requests(

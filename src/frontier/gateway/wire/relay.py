@@ -33,6 +33,7 @@ _OVER: Final = 5
 _LONGEST_HEAD: Final = 64 * 1024
 _CLIENT_STALL_S: Final = 60.0
 _AGAIN_S: Final = 0.1
+_RACE_S: Final = 1.0
 # Clients give up a stream whose head does not come; one that is open they keep while it beats.
 _COMMIT_S: Final = 10.0
 _BEAT_S: Final = 15.0
@@ -137,6 +138,9 @@ class Relay:
 
     def _again(self, problem: Problem) -> None:
         """Let another engine answer, or fail with *problem*: this one has not begun to."""
+        if self._is_open:  # the client has a head already; another answer would have its own
+            self._fail(problem)
+            return
         self._stop_upstream()
         self._core.dispatcher.again(self._client, self._request, self._route, problem)
 
@@ -374,7 +378,7 @@ class Relay:
             return
         if self._flow == _WAITING and self._is_replaced():
             self._send_on()
-        elif self._flow == _WAITING and not self._head and self._is_reused:
+        elif self._flow == _WAITING and not self._head and self._was_idle():
             # It died idle, just when we wrote: no engine has seen this request.
             self._connect(upstream.pool)
         elif self._error is not None:
@@ -387,9 +391,14 @@ class Relay:
         else:
             self._fail(bad_gateway("died in the middle of its answer"))
 
+    def _was_idle(self) -> bool:
+        """Tell whether the engine closed an idle connection just when it was used again."""
+        return self._is_reused and self._core.clock.now - self._last_read < _RACE_S
+
     def _is_replaced(self) -> bool:
         """Tell whether the model has another engine now, or is about to get one."""
-        return self._attempt.pool.is_retired and self._route.asked in self._core.table.routes
+        is_retired = self._attempt.pool.is_retired and not self._is_open
+        return is_retired and self._route.asked in self._core.table.routes
 
     def _send_on(self) -> None:
         """Let another engine answer: this one was taken away before it said a word."""
