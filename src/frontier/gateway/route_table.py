@@ -147,7 +147,13 @@ def _routes(asked: str, target: Target, targets: dict[str, Target]) -> Routes:
 def _to(asked: str, target: Target, *, is_fallback: bool = False) -> Routes:
     mark = b"x-frontier-model: %b\r\n" % quote(target.name).encode() if is_fallback else b""
     each = tuple(_route(asked, target, backend, mark) for backend in target.backends)
-    return Routes(target=target, each=each)
+    return Routes(target=target, each=each, plain=_plain(each[0]) if len(each) == 1 else None)
+
+
+def _plain(route: Route) -> Route | None:
+    backend = route.backend
+    is_plain = backend.address is not None and not backend.limits.concurrency and not route.mark
+    return route if is_plain else None
 
 
 def _route(asked: str, target: Target, backend: Backend, mark: bytes) -> Route:

@@ -164,11 +164,13 @@ class Routes:
     Attributes:
         each: One to each of the target's engines.
         fallbacks: From the same name to other models.
+        plain: The one of a model with one engine that has no limit, None for others.
     """
 
     target: Target
     each: tuple[Route, ...]
     fallbacks: "tuple[Routes, ...]" = ()
+    plain: Route | None = None
 
     @property
     def has_others(self) -> bool:

@@ -49,9 +49,9 @@ def name_keys(inside: InsideGateway) -> None:
     """Have requests carry the key id that their body names."""
     forward = inside.core.dispatcher.forward
 
-    def named(errand: Any) -> None:
-        errand.request.key_id = json.loads(errand.request.ask.body)["key"]
-        forward(errand)
+    def named(client: Any, request: Any) -> None:
+        request.key_id = json.loads(request.ask.body)["key"]
+        forward(client, request)
 
     inside.core.dispatcher.forward = named
 

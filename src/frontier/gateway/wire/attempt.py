@@ -23,7 +23,7 @@ class Attempt:
         self._name = route.backend.name
         self._is_over = False
         self.ended: Outcome | None = None
-        self.pool = pool = core.pools[route.address]
+        self.pool = pool = core.pools.at[route.backend.address]
         pool.busy += 1
         self._probe = 0 if pool.breaker.is_calm else pool.breaker.begin()
 

@@ -175,7 +175,7 @@ class ClientConnection(asyncio.Protocol):
         self._forward(request)
 
     def _forward(self, request: "Request") -> None:
-        self.core.dispatcher.forward(Errand(self, request))
+        self.core.dispatcher.forward(self, request)
 
     def send(self, request: "Request", route: "Route") -> None:
         """Send *request* to the engine of *route*."""
@@ -212,7 +212,7 @@ class ClientConnection(asyncio.Protocol):
         """Look anew for an engine: it has waited, or one could not take it."""
         self._active = None
         try:
-            self.core.dispatcher.forward(Errand(self, request, in_turn, failure))
+            self.core.dispatcher.find(Errand(self, request, in_turn, failure))
         except Exception as error:
             self.core.bug(error)
             self.respond(request, BUG)

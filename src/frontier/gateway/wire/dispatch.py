@@ -55,8 +55,20 @@ class Dispatcher:
         self._turns: dict[str, Turns] = {}
         self._is_waking = False
 
-    def forward(self, errand: Errand) -> None:
-        """Send the request on, have it wait, or answer why not."""
+    def forward(self, client: "ClientConnection", request: "Request") -> None:
+        """Send a new request on, have it wait, or answer why not."""
+        core = self._core
+        routes = core.table.routes.get(request.ask.model)
+        if routes is not None and (route := routes.plain) is not None:  # nothing to choose
+            is_calm = core.pools.at[route.backend.address].breaker.is_calm
+            if is_calm and not core.holds.lanes:
+                request.model, request.backend = routes.target.name, route.backend.name
+                client.send(request, route)
+                return
+        self.find(Errand(client, request))
+
+    def find(self, errand: Errand) -> None:
+        """Do the same for any request: one that has waited, or that an engine did not take."""
         request = errand.request
         routes = self._core.table.routes.get(request.ask.model)
         if routes is None:

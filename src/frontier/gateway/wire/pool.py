@@ -96,43 +96,47 @@ class Pool:
 
 
 class Pools:
-    """The pool of every address that routes lead to, and those that still have answers to end."""
+    """The pool of every address that routes lead to, and those that still have answers to end.
+
+    Attributes:
+        at: By address; none for None, the address of an engine that does not run.
+    """
 
     def __init__(self) -> None:
         self.resolver = Resolver()
-        self._pools: dict[Address, Pool] = {}
+        self.at: dict[Address | None, Pool] = {}
         self._retired: list[Pool] = []
 
     def __iter__(self) -> Iterator[Pool]:
         """Go through the pools that routes lead to."""
-        return iter(tuple(self._pools.values()))
+        return iter(tuple(self.at.values()))
 
     def __getitem__(self, address: Address) -> Pool:
         """Return the pool of an address that was given to `use`."""
-        return self._pools[address]
+        return self.at[address]
 
     @property
     def open(self) -> int:
         """How many connections to engines are open."""
-        return sum(pool.open for pool in (*self._pools.values(), *self._retired))
+        return sum(pool.open for pool in (*self.at.values(), *self._retired))
 
     def use(self, addresses: AbstractSet[Address], *, settles_until: float) -> None:
         """Have pools for *addresses* and no others; new ones get *settles_until*."""
-        for address in self._pools.keys() - addresses:
-            pool = self._pools.pop(address)
+        for address in [a for a in self.at if a not in addresses]:
+            pool = self.at.pop(address)
             pool.retire()
             self._retired.append(pool)
-        for address in addresses - self._pools.keys():
-            pool = self._pools[address] = Pool(address, self.resolver)
+        for address in addresses - self.at.keys():
+            pool = self.at[address] = Pool(address, self.resolver)
             pool.settles_until = settles_until
 
     def prune(self, now: float) -> None:
         """Close what has been idle for long; forget pools that have nothing left."""
-        for pool in self._pools.values():
+        for pool in self.at.values():
             pool.prune(now)
         self._retired = [pool for pool in self._retired if pool.open]
 
     def close(self) -> None:
         """Close every idle connection."""
-        for pool in self._pools.values():
+        for pool in self.at.values():
             pool.close()
