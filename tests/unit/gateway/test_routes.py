@@ -7,7 +7,7 @@ import pytest
 from frontier.domain.errors import ConfigError
 from frontier.gateway.durations import seconds
 from frontier.gateway.route_table import build, load_sources
-from frontier.gateway.routes import Address, Table, Timeouts
+from frontier.gateway.routes import Address, Limits, Table, Timeouts
 
 ONE = """
 version: 1
@@ -259,3 +259,77 @@ def test_a_table_knows_its_files_and_its_addresses(tmp_path: Path) -> None:
 def test_hold_is_true_or_false(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"models\[0\].hold: Expected `bool`"):
         load(tmp_path, GENERATED.replace("hold: true", "hold: 5s"))
+
+
+SEVERAL = """
+version: 1
+models:
+  - name: one
+    backend: vllm
+    limits: {concurrency: 4, context: 8192}
+    fallbacks: [two, nobody]
+    backends:
+      - {url: "http://127.0.0.1:4000", limits: {concurrency: 2}}
+      - {name: canary, url: "http://127.0.0.1:4001", weight: 3, upstream_model: next}
+  - {name: two, aliases: [zwei], backend: llamacpp, backend_url: "http://127.0.0.1:4002"}
+"""
+
+
+def test_several_engines_take_what_they_do_not_say_from_their_model(tmp_path: Path) -> None:
+    routes = load(tmp_path, SEVERAL).routes["one"]
+
+    first, second = (route.backend for route in routes.each)
+    assert (first.name, first.weight, first.upstream_model) == ("vllm-1", 1, "one")
+    assert (second.name, second.weight, second.upstream_model) == ("canary", 3, "next")
+    assert first.limits == Limits(concurrency=2, queue=64, context=8192)
+    assert second.limits == Limits(concurrency=4, queue=64, context=8192)
+    assert [route.splice for route in routes.each] == [False, True]
+    assert routes.each[1].mark == b"x-frontier-backend: canary\r\n"
+    assert routes.plain is None
+
+
+def test_a_fallback_answers_under_the_asked_name_and_an_unknown_one_is_passed_over(
+    tmp_path: Path,
+) -> None:
+    routes = load(tmp_path, SEVERAL).routes
+
+    (fallback,) = routes["one"].fallbacks
+    assert fallback.target.name == "two"
+    assert fallback.each[0].echo == b'"model":"one"'
+    assert fallback.each[0].mark == b"x-frontier-model: two\r\n"
+    assert routes["zwei"].plain is not None
+    assert not routes["zwei"].fallbacks
+
+
+def test_engines_at_an_address_that_is_being_replaced_take_nothing(tmp_path: Path) -> None:
+    first = "version: 1\nmodels: [{name: x, backend: vllm, hold: true, backend_url: '%s'}]"
+
+    some = load(tmp_path, first % "http://127.0.0.1:4000", SEVERAL).routes["one"].target
+    other = load(tmp_path, first % "http://127.0.0.1:9", SEVERAL).routes["one"].target
+
+    assert [backend.address is None for backend in some.backends] == [True, False]
+    assert not some.is_held
+    assert all(backend.address for backend in other.backends)
+
+
+@pytest.mark.parametrize(
+    ("entry", "field", "complaint"),
+    [
+        ("backend_url: http://h, backends: [{url: http://h}]", "backend_url", "not both"),
+        ("backends: [{name: a}, {name: a}]", "backends[1].name", "'a' is given twice"),
+        ("backends: [{weight: 0}]", "backends", "above zero"),
+        ("backends: [{weight: -1}]", "backends[0].weight", ">= 0"),
+        ("backends: [{url: ftp://h}]", "backends[0].url", "http://HOST:PORT"),
+        ('backends: [{name: "a\\r\\nb"}]', "backends[0].name", "matching regex"),
+        ("limits: {concurrency: 0}", "limits.concurrency", ">= 1"),
+        ("limits: {queue: many}", "limits.queue", "Expected `int"),
+        ("fallbacks: [m]", "fallbacks", "its own fallback"),
+        ("balance: random", "balance", "Invalid enum value"),
+    ],
+)
+def test_a_wrong_entry_is_named(tmp_path: Path, entry: str, field: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, f"version: 1\nmodels:\n  - {{name: m, backend: vllm, {entry}}}\n")
+
+    assert f"0.yaml:3: models[0].{field}: " in caught.value.message
+    assert complaint in caught.value.message
