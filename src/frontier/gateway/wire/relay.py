@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 from frontier.gateway.apis.api import Answer, BadAnswerError, Outgoing
 from frontier.gateway.errors import Problem, bad_gateway, too_slow
 from frontier.gateway.upstream_errors import translate
-from frontier.gateway.wire import answers, events, usage
+from frontier.gateway.wire import answers
 from frontier.gateway.wire.bodies import ErrorBody, RenamedBody
+from frontier.gateway.wire.outlet import Outlet
 from frontier.gateway.wire.translated import TranslatedBody
 from frontier.gateway.wire.upstream import end_of_head
 
@@ -49,15 +50,11 @@ class Relay:
 
     _flow = _CONNECTING
     _head = b""
-    _tail = b""
-    _first = b""
-    _is_events = False
     _is_reused = False
     _pool: "Pool | None" = None
     _upstream: "UpstreamConnection | None" = None
     _task: asyncio.Task[None] | None = None
     _plain: RenamedBody | TranslatedBody | None = None
-    _is_open = False  # the client has the head of its answer
     _give_up_at = 0.0
     _error: ErrorBody | None = None
 
@@ -77,6 +74,7 @@ class Relay:
         self._route = route
         self._address = address
         self._path, self._body, self._answer = outgoing
+        self._outlet = Outlet(client, request, outgoing.answer)
         self._last_read = core.clock.now
         self._end_at = core.clock.now + route.target.timeouts.total
 
@@ -153,11 +151,10 @@ class Relay:
         if upstream.is_broken:
             self._fail(bad_gateway("sent an answer that is not valid HTTP"))
         elif self._flow == _RAW:
-            self._tail = (self._tail + data)[-usage.TAIL_BYTES :]
             if upstream.is_complete:
                 self._finish_raw(upstream, data)
             else:
-                self._client.write(data)
+                self._outlet.raw(data)
         elif self._flow == _WAITING:
             self._begin(upstream, data)
         elif self._plain is not None:
@@ -187,7 +184,7 @@ class Relay:
         request.first_at = time.perf_counter()
         request.status = upstream.status
         self._body = self._head = b""
-        self._is_events = upstream.content_type.startswith(b"text/event-stream")
+        self._outlet.is_events = upstream.content_type.startswith(b"text/event-stream")
         self._client.deadline = min(
             self._last_read + self._route.target.timeouts.idle, self._end_at
         )
@@ -195,7 +192,7 @@ class Relay:
             self.pause()
         if self._answer is not None:
             self._open_translated(upstream, self._answer, data)
-        elif self._is_open or not (
+        elif self._outlet.is_open or not (
             request.http11 and upstream.is_framed and self._route.echo in raw
         ):
             self._open_plain(upstream, data)
@@ -204,58 +201,40 @@ class Relay:
 
     def _open_raw(self, upstream: "UpstreamConnection", raw: bytes) -> None:
         self._flow = _RAW
-        if not self._is_events:
-            self._first = raw[: usage.TAIL_BYTES]
-        self._tail = raw[-usage.TAIL_BYTES :]
-        head = self._answer_head(upstream, b"".join(upstream.length))
+        outlet = self._outlet
+        head = outlet.head(upstream, b"".join(upstream.length))
         if upstream.is_complete:
             self._finish_raw(upstream, raw, head)
         else:
-            self._client.write(head + raw)
+            outlet.open_raw(head, raw)
 
     def _open_plain(self, upstream: "UpstreamConnection", data: bytes) -> None:
         self._flow = _PLAIN
-        plain = self._plain = RenamedBody(self._route.echo, is_events=self._is_events)
-        if upstream.is_complete and not self._is_events and not self._is_open:
-            body = plain.feed(data) + plain.rest()
-            self._first, self._tail = body[: usage.TAIL_BYTES], body[-usage.TAIL_BYTES :]
-            length = b"content-length: %d\r\n" % len(body)
-            self._client.write(self._answer_head(upstream, length) + body)
+        outlet = self._outlet
+        plain = self._plain = RenamedBody(self._route.echo, is_events=outlet.is_events)
+        if upstream.is_complete and not outlet.is_events and not outlet.is_open:
+            outlet.whole(upstream, plain.feed(data) + plain.rest())
             self._complete(upstream)
             return
-        framing = answers.CHUNKED if self._request.http11 else b""
-        if not self._is_open:
-            self._is_open = True
-            self._client.write(self._answer_head(upstream, framing))
+        outlet.open(upstream)
         self._pass_plain(upstream, plain, data)
 
     def _open_translated(self, upstream: "UpstreamConnection", answer: Answer, data: bytes) -> None:
-        is_streamed = self._request.stream
+        outlet, is_streamed = self._outlet, self._request.stream
         self._flow = _PLAIN
-        self._plain = TranslatedBody(answer, is_events=self._is_events, is_streamed=is_streamed)
-        if is_streamed and self._is_events:
-            self._commit(answer.stream_type)
+        self._plain = TranslatedBody(answer, is_events=outlet.is_events, is_streamed=is_streamed)
+        if is_streamed and outlet.is_events:
+            outlet.open_stream()
         self._pass_plain(upstream, self._plain, data)
 
-    def _commit(self, content_type: bytes) -> None:
-        """Send the head of a stream, if the client does not have it yet."""
-        if self._is_open:
-            return
-        self._is_open = True
-        framing = answers.CHUNKED if self._request.http11 else b""
-        lines = b"content-type: %b\r\n%b%b" % (content_type, framing, answers.STREAM_HEADERS)
-        self._client.write(answers.head(self._request, 200, lines))
-
-    def _answer_head(self, upstream: "UpstreamConnection", framing: bytes) -> bytes:
-        ours = answers.STREAM_HEADERS if self._is_events else b""
-        lines = b"".join((*upstream.kept, framing, ours))
-        return answers.head(self._request, upstream.status, lines)
-
     def _finish_raw(self, upstream: "UpstreamConnection", data: bytes, head: bytes = b"") -> None:
-        if self._ended_well():
+        outlet = self._outlet
+        outlet.remember(data)
+        if outlet.ended_well:
             self._client.write(head + data)
             self._complete(upstream)
         elif data.endswith(answers.LAST_CHUNK):
+            outlet.is_open = True
             self._client.write(head + data[: -len(answers.LAST_CHUNK)])
             self._fail(_TOO_EARLY)
         else:
@@ -265,7 +244,7 @@ class Relay:
         self, upstream: "UpstreamConnection", plain: RenamedBody | TranslatedBody, data: bytes
     ) -> None:
         try:
-            self._write_plain(plain.feed(data))
+            self._outlet.plain(plain.feed(data))
         except BadAnswerError as error:
             self._fail(error.problem)
             return
@@ -275,7 +254,7 @@ class Relay:
     def _finish_plain(
         self, upstream: "UpstreamConnection", plain: RenamedBody | TranslatedBody
     ) -> None:
-        if self._answer is None and not self._ended_well():
+        if self._answer is None and not self._outlet.ended_well:
             self._fail(_TOO_EARLY)
             return
         try:
@@ -283,28 +262,8 @@ class Relay:
         except BadAnswerError as error:
             self._fail(error.problem)
             return
-        if self._answer is not None and not self._request.stream:
-            self._client.write(answers.document(self._request, rest))
-        else:
-            self._finish_stream(rest)
+        self._outlet.finish(rest)
         self._complete(upstream)
-
-    def _finish_stream(self, rest: bytes) -> None:
-        if self._answer is not None:
-            self._commit(self._answer.stream_type)
-        self._write_plain(rest)
-        if self._request.http11:
-            self._client.write(answers.LAST_CHUNK)
-
-    def _write_plain(self, body: bytes) -> None:
-        if not body:
-            return
-        self._first = self._first or body[: usage.TAIL_BYTES]
-        self._tail = (self._tail + body)[-usage.TAIL_BYTES :]
-        self._client.write(answers.chunk(body) if self._request.http11 else body)
-
-    def _ended_well(self) -> bool:
-        return not self._is_events or events.is_over(self._tail)
 
     def _collect_error(self, upstream: "UpstreamConnection", error: ErrorBody, data: bytes) -> None:
         error.feed(data)
@@ -315,7 +274,7 @@ class Relay:
         problem = translate(
             upstream.status, error.body, retry_after=upstream.retry_after, path=self._request.path
         )
-        if self._is_open:
+        if self._outlet.is_open:
             self._fail(problem)
             return
         self._over()
@@ -327,10 +286,7 @@ class Relay:
     def _complete(self, upstream: "UpstreamConnection") -> None:
         """The answer went to the client, whole."""
         request = self._request
-        if self._answer is not None:
-            request.tokens = self._answer.tokens
-        else:
-            request.tokens = usage.find(self._tail) or usage.find(self._first)
+        request.tokens = self._outlet.tokens
         self._set_up(1)
         self._over()
         upstream.release(self._core.clock.now)
@@ -368,13 +324,9 @@ class Relay:
 
     def cancel(self) -> None:
         """The client left: stop the engine's work at once."""
-        answer, request = self._answer, self._request
-        is_whole = (
-            self._is_events and b"[DONE]" in self._tail if answer is None else answer.is_whole
-        )
-        if not is_whole:
-            request.status = _CLIENT_LEFT
-        request.tokens = usage.find(self._tail) if answer is None else answer.tokens
+        if not self._outlet.is_whole:
+            self._request.status = _CLIENT_LEFT
+        self._request.tokens = self._outlet.tokens
         self._stop_upstream()
 
     def stop(self, problem: Problem) -> None:
@@ -405,9 +357,7 @@ class Relay:
 
     def _beat(self, now: float) -> None:
         """Open the silent stream, and keep it alive: see `_COMMIT_S`."""
-        answer = self._answer
-        self._commit(b"text/event-stream" if answer is None else answer.stream_type)
-        self._write_plain(b":\n\n" if answer is None else answer.heartbeat())
+        self._outlet.beat()
         self._client.deadline = self._next_beat(now + _BEAT_S)
 
     def _check_stall(self, now: float) -> None:
@@ -430,34 +380,27 @@ class Relay:
             self._upstream.transport.resume_reading()
 
     def _fail(self, problem: Problem) -> None:
-        is_begun = self._flow in (_RAW, _PLAIN) and self._answer is None
-        if not is_begun and not self._is_open:
+        if not self._outlet.is_open:
             self._stop_upstream()
             self._client.respond(self._request, problem)
         elif self._is_at_event_end():
-            event, is_http11 = self._event(problem), self._request.http11
             self._stop_upstream()
-            self._client.write(answers.chunk(event) + answers.LAST_CHUNK if is_http11 else event)
-            self._request.status = problem.status
+            self._outlet.fail(problem)
             self._client.finished(self._request)
         else:
             self._break_off(problem.status)
-
-    def _event(self, problem: Problem) -> bytes:
-        if self._answer is None:
-            return problem.event
-        return self._answer.failure(problem, self._request.id.decode("ascii"))
 
     def _is_at_event_end(self) -> bool:
         """Tell whether an event of ours can follow what the client has."""
         if self._answer is not None or self._flow not in (_RAW, _PLAIN):
             return True
-        if not self._is_events or self._upstream is None:
+        upstream, outlet = self._upstream, self._outlet
+        if upstream is None:
             return False
         if self._flow == _PLAIN:  # only whole lines were passed on
-            return events.is_between(self._tail)
-        is_whole = self._upstream.is_complete or self._upstream.ends_with_chunk()
-        return is_whole and events.is_between_chunks(self._tail)
+            return outlet.is_between_events
+        is_whole = upstream.is_complete or upstream.ends_with_chunk()
+        return is_whole and outlet.is_between_chunks
 
     def _break_off(self, status: int) -> None:
         self._request.status = status
