@@ -98,8 +98,8 @@ class OpenAIChat:
 
 # Rows whose answers are written by an `Answer`, whatever the engine sends.
 TRANSLATED = [
-    pytest.param(OpenAIChat("cpp-alias"), id="openai-renamed"),
-    pytest.param(OpenAIChat("m"), id="openai-vllm"),
+    pytest.param(OpenAIChat("m-alias"), id="openai-renamed"),
+    pytest.param(OpenAIChat("v"), id="openai-vllm"),
 ]
 # And those that pass as llama.cpp wrote them, so that only its own oddities can come.
-SPOKEN = [pytest.param(OpenAIChat("cpp"), id="openai-raw"), *TRANSLATED]
+SPOKEN = [pytest.param(OpenAIChat("m"), id="openai-raw"), *TRANSLATED]

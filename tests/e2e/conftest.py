@@ -10,7 +10,8 @@ from scripted_upstream import ScriptedUpstream
 ROUTES = """
 version: 1
 models:
-  - {{name: m, aliases: [m-alias], backend: vllm, backend_url: "{url}"}}
+  - {{name: m, aliases: [m-alias], backend: llamacpp, backend_url: "{url}"}}
+  - {{name: v, aliases: [v-alias], backend: vllm, backend_url: "{url}"}}
   - {{name: cpp, aliases: [cpp-alias], backend: llamacpp, backend_url: "{url}/v1/"}}
   - name: quick
     backend: vllm

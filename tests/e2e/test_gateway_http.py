@@ -112,21 +112,27 @@ def test_conformance_007_a_byte_order_mark_is_accepted_and_not_passed_on(
         (b"[]", None),
         (b'"text"', None),
         (b"not json", None),
-        (b'{"model":"m","messages":[{}]} trailing', None),
+        (b'{"model":"m","messages":[{"role":"user"}]} trailing', None),
         (b"{}", "model"),
         (b'{"model":5}', "model"),
         (b'{"model":null}', "model"),
-        (b'{"model":"","messages":[{}]}', "model"),
+        (b'{"model":"","messages":[{"role":"user"}]}', "model"),
         (b'{"model":"m"}', "messages"),
         (b'{"model":"m","messages":[]}', "messages"),
         (b'{"model":"m","messages":"Hi"}', "messages"),
         (b'{"model":"m","messages":["Hi"]}', "messages"),
-        (b'{"model":"m","messages":[{}],"stream":"yes"}', "stream"),
-        (b'{"model":"m","messages":[{"content":"\\ud800"}]}', None),
-        (b'{"model":"m","messages":[{"content":"\xff"}]}', None),
-        (b'{"model":"\xff","messages":[{}]}', None),
+        (b'{"model":"m","messages":[{"role":"user"}],"stream":"yes"}', "stream"),
+        (b'{"model":"m","messages":[{"role":"user","content":"\\ud800"}]}', None),
+        (b'{"model":"m","messages":[{"role":"user","content":"\xff"}]}', None),
+        (b'{"model":"\xff","messages":[{"role":"user"}]}', None),
         (b'{"model":"m","messages":' + b"[" * 10_000 + b"]" * 10_000 + b"}", "messages"),
-        (b'{"model":"m","messages":[{}],"x":' + b"[" * 10_000 + b"]" * 10_000 + b"}", None),
+        (
+            b'{"model":"m","messages":[{"role":"user"}],"x":'
+            + b"[" * 10_000
+            + b"]" * 10_000
+            + b"}",
+            None,
+        ),
     ],
     ids=lambda value: repr(value)[:40],
 )
@@ -469,7 +475,7 @@ def test_conformance_022_request_ids_are_echoed_or_made_up(
 def test_conformance_025_unknown_fields_reach_the_engine_byte_for_byte(
     gateway: GatewayProcess, upstream: ScriptedUpstream
 ) -> None:
-    body = b'{ "model" : "m", "messages":[{"role":"x"}],"script":"bytes","n":1.0e0,"foo":null }'
+    body = b'{ "model" : "m", "messages":[{"role":"user"}],"script":"bytes","n":1.0e0,"foo":null }'
 
     assert ask(gateway.port, body).status == 200
     assert upstream.requests("bytes")[0].raw_body == body

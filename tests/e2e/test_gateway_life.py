@@ -315,7 +315,7 @@ def test_the_log_tells_what_happened_but_neither_prompts_nor_keys(
         "duration_ms": 0,
         "bytes": 0,
         "model": "m",
-        "backend": "vllm",
+        "backend": "llamacpp",
         "ttft_ms": 0,
         "tokens_in": 7,
         "tokens_out": 3,

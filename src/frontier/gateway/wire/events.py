@@ -15,11 +15,6 @@ def is_over(tail: bytes) -> bool:
     return b"[DONE]" in tail or b'"error"' in tail
 
 
-def is_between(tail: bytes) -> bool:
-    """Tell whether an event of ours may follow whole lines of a plain stream."""
-    return not tail or tail.endswith((b"\n\n", b"\n\r\n"))
-
-
 def is_between_chunks(tail: bytes) -> bool:
-    """Tell the same of a stream with its chunks as they came, all of them whole."""
+    """Tell whether an event of ours may follow chunks as they came, all of them whole."""
     return tail.removesuffix(LAST_CHUNK).endswith(_CHUNKED_ENDS)

@@ -16,21 +16,21 @@ class Outlet:
     """Writes one answer to its client.
 
     Args:
-        answer: None where the engine's answer passes as it comes.
+        answer: Speaks the client's API.
 
     Attributes:
         is_open: The client has the head of its answer.
-        is_events: The engine's answer is a stream of events.
+        is_raw: The engine's bytes pass as they come.
+        is_events: The engine streams server-sent events.
     """
 
     is_open = False
+    is_raw = False
     is_events = False
     _first = b""
     _tail = b""
 
-    def __init__(
-        self, client: "ClientConnection", request: "Request", answer: Answer | None
-    ) -> None:
+    def __init__(self, client: "ClientConnection", request: "Request", answer: Answer) -> None:
         self._client = client
         self._request = request
         self._answer = answer
@@ -53,51 +53,35 @@ class Outlet:
         self._first = self._first or data[: usage.TAIL_BYTES]
         self._tail = (self._tail + data)[-usage.TAIL_BYTES :]
 
-    # Bytes of our own framing
-
-    def head(self, upstream: "UpstreamConnection", framing: bytes) -> bytes:
+    def head(self, upstream: "UpstreamConnection") -> bytes:
         """Return the engine's head as the client gets it."""
         ours = answers.STREAM_HEADERS if self.is_events else b""
-        lines = b"".join((*upstream.kept, framing, ours))
+        lines = b"".join((*upstream.kept, *upstream.length, ours))
         return answers.head(self._request, upstream.status, lines)
 
-    def open(self, upstream: "UpstreamConnection") -> None:
-        """Send the engine's head, unless the client has one."""
-        if not self.is_open:
-            self.is_open = True
-            framing = answers.CHUNKED if self._request.http11 else b""
-            self._client.write(self.head(upstream, framing))
+    # Bytes of our own framing
 
     def open_stream(self) -> None:
         """Send the head of a stream, unless the client has it."""
         if self.is_open:
             return
         self.is_open = True
-        kind = b"text/event-stream" if self._answer is None else self._answer.stream_type
         framing = answers.CHUNKED if self._request.http11 else b""
+        kind = self._answer.stream_type
         lines = b"content-type: %b\r\n%b%b" % (kind, framing, answers.STREAM_HEADERS)
         self._client.write(answers.head(self._request, 200, lines))
 
     def plain(self, body: bytes) -> None:
         """Send a piece of the body."""
-        if not body:
-            return
-        self.remember(body)
-        self._client.write(answers.chunk(body) if self._request.http11 else body)
-
-    def whole(self, upstream: "UpstreamConnection", body: bytes) -> None:
-        """Send the engine's head and a body that is complete."""
-        self.remember(body)
-        length = b"content-length: %d\r\n" % len(body)
-        self._client.write(self.head(upstream, length) + body)
+        if body:
+            self._client.write(answers.chunk(body) if self._request.http11 else body)
 
     def finish(self, rest: bytes) -> None:
-        """End a body with *rest*."""
-        if self._answer is not None and not self._request.stream:
+        """End a body with *rest*, which is all of it where no stream is wanted."""
+        if not self._request.stream:
             self._client.write(answers.document(self._request, rest))
             return
-        if self._answer is not None:
-            self.open_stream()
+        self.open_stream()
         self.plain(rest)
         if self._request.http11:
             self._client.write(answers.LAST_CHUNK)
@@ -105,46 +89,37 @@ class Outlet:
     def beat(self) -> None:
         """Open the silent stream, and keep it alive."""
         self.open_stream()
-        self.plain(b":\n\n" if self._answer is None else self._answer.heartbeat())
+        self.plain(self._answer.heartbeat())
 
     def fail(self, problem: Problem) -> None:
         """End the stream with *problem*."""
-        event, is_http11 = self._event(problem), self._request.http11
+        event = self._answer.failure(problem, self._request.id.decode("ascii"))
+        is_http11 = self._request.http11
         self._client.write(answers.chunk(event) + answers.LAST_CHUNK if is_http11 else event)
         self._request.status = problem.status
-
-    def _event(self, problem: Problem) -> bytes:
-        if self._answer is None:
-            return problem.event
-        return self._answer.failure(problem, self._request.id.decode("ascii"))
 
     # How far it is
 
     @property
     def ended_well(self) -> bool:
-        """Tell whether an answer that has ended is whole."""
+        """Tell whether a raw answer that has ended is whole."""
         return not self.is_events or events.is_over(self._tail)
 
     @property
     def is_whole(self) -> bool:
         """Tell whether a client that leaves now has all it wants."""
-        if self._answer is not None:
-            return self._answer.is_whole
-        return self.is_events and b"[DONE]" in self._tail
-
-    @property
-    def is_between_events(self) -> bool:
-        """Tell whether an event of ours may follow whole lines of a plain stream."""
-        return self.is_events and events.is_between(self._tail)
+        if self.is_raw:
+            return self.is_events and b"[DONE]" in self._tail
+        return self._answer.is_whole
 
     @property
     def is_between_chunks(self) -> bool:
-        """Tell the same of a stream that passes as it comes, all of its chunks whole."""
+        """Tell whether an event of ours may follow a raw stream, all of its chunks whole."""
         return self.is_events and events.is_between_chunks(self._tail)
 
     @property
     def tokens(self) -> tuple[int, int, int] | None:
         """Input, output and cached tokens, as far as the engine told."""
-        if self._answer is not None:
-            return self._answer.tokens
-        return usage.find(self._tail) or usage.find(self._first)
+        if self.is_raw:
+            return usage.find(self._tail) or usage.find(self._first)
+        return self._answer.tokens

@@ -4,11 +4,11 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
-from frontier.gateway.apis.api import Answer, BadAnswerError, Outgoing
+from frontier.gateway.apis.api import BadAnswerError, Outgoing
 from frontier.gateway.errors import Problem, bad_gateway, too_slow
 from frontier.gateway.upstream_errors import translate
 from frontier.gateway.wire import answers
-from frontier.gateway.wire.bodies import ErrorBody, RenamedBody
+from frontier.gateway.wire.bodies import ErrorBody
 from frontier.gateway.wire.outlet import Outlet
 from frontier.gateway.wire.translated import TranslatedBody
 from frontier.gateway.wire.upstream import end_of_head
@@ -54,7 +54,7 @@ class Relay:
     _pool: "Pool | None" = None
     _upstream: "UpstreamConnection | None" = None
     _task: asyncio.Task[None] | None = None
-    _plain: RenamedBody | TranslatedBody | None = None
+    _plain: TranslatedBody | None = None
     _give_up_at = 0.0
     _error: ErrorBody | None = None
 
@@ -73,7 +73,7 @@ class Relay:
         self._request = request
         self._route = route
         self._address = address
-        self._path, self._body, self._answer = outgoing
+        self._path, self._body, self._answer, self._may_be_raw = outgoing
         self._outlet = Outlet(client, request, outgoing.answer)
         self._last_read = core.clock.now
         self._end_at = core.clock.now + route.target.timeouts.total
@@ -184,48 +184,44 @@ class Relay:
         request.first_at = time.perf_counter()
         request.status = upstream.status
         self._body = self._head = b""
-        self._outlet.is_events = upstream.content_type.startswith(b"text/event-stream")
+        outlet = self._outlet
+        outlet.is_events = upstream.content_type.startswith(b"text/event-stream")
         self._client.deadline = min(
             self._last_read + self._route.target.timeouts.idle, self._end_at
         )
         if self._client.stalled_since:  # it has not even taken the answer before this one
             self.pause()
-        if self._answer is not None:
-            self._open_translated(upstream, self._answer, data)
-        elif self._outlet.is_open or not (
-            request.http11 and upstream.is_framed and self._route.echo in raw
+        if (
+            self._may_be_raw
+            and outlet.is_events == request.stream
+            and upstream.is_framed
+            and request.http11
+            and not outlet.is_open
+            and self._route.echo in raw
         ):
-            self._open_plain(upstream, data)
-        else:
             self._open_raw(upstream, raw)
+        else:
+            self._open_translated(upstream, data)
 
     def _open_raw(self, upstream: "UpstreamConnection", raw: bytes) -> None:
         self._flow = _RAW
         outlet = self._outlet
-        head = outlet.head(upstream, b"".join(upstream.length))
+        outlet.is_raw = True
+        head = outlet.head(upstream)
         if upstream.is_complete:
             self._finish_raw(upstream, raw, head)
         else:
             outlet.open_raw(head, raw)
 
-    def _open_plain(self, upstream: "UpstreamConnection", data: bytes) -> None:
+    def _open_translated(self, upstream: "UpstreamConnection", data: bytes) -> None:
+        is_streamed = self._request.stream
+        plain = self._plain = TranslatedBody(
+            self._answer, upstream.content_type, is_streamed=is_streamed
+        )
         self._flow = _PLAIN
-        outlet = self._outlet
-        plain = self._plain = RenamedBody(self._route.echo, is_events=outlet.is_events)
-        if upstream.is_complete and not outlet.is_events and not outlet.is_open:
-            outlet.whole(upstream, plain.feed(data) + plain.rest())
-            self._complete(upstream)
-            return
-        outlet.open(upstream)
+        if is_streamed and plain.is_stream:
+            self._outlet.open_stream()
         self._pass_plain(upstream, plain, data)
-
-    def _open_translated(self, upstream: "UpstreamConnection", answer: Answer, data: bytes) -> None:
-        outlet, is_streamed = self._outlet, self._request.stream
-        self._flow = _PLAIN
-        self._plain = TranslatedBody(answer, is_events=outlet.is_events, is_streamed=is_streamed)
-        if is_streamed and outlet.is_events:
-            outlet.open_stream()
-        self._pass_plain(upstream, self._plain, data)
 
     def _finish_raw(self, upstream: "UpstreamConnection", data: bytes, head: bytes = b"") -> None:
         outlet = self._outlet
@@ -241,29 +237,28 @@ class Relay:
             self._break_off(_TOO_EARLY.status)
 
     def _pass_plain(
-        self, upstream: "UpstreamConnection", plain: RenamedBody | TranslatedBody, data: bytes
+        self, upstream: "UpstreamConnection", plain: TranslatedBody, data: bytes
     ) -> None:
         try:
             self._outlet.plain(plain.feed(data))
         except BadAnswerError as error:
-            self._fail(error.problem)
+            self._fail_saying(error)
             return
         if upstream.is_complete:
             self._finish_plain(upstream, plain)
 
-    def _finish_plain(
-        self, upstream: "UpstreamConnection", plain: RenamedBody | TranslatedBody
-    ) -> None:
-        if self._answer is None and not self._outlet.ended_well:
-            self._fail(_TOO_EARLY)
-            return
+    def _finish_plain(self, upstream: "UpstreamConnection", plain: TranslatedBody) -> None:
         try:
             rest = plain.rest()
         except BadAnswerError as error:
-            self._fail(error.problem)
+            self._fail_saying(error)
             return
         self._outlet.finish(rest)
         self._complete(upstream)
+
+    def _fail_saying(self, error: BadAnswerError) -> None:
+        self._outlet.plain(error.said)
+        self._fail(error.problem)
 
     def _collect_error(self, upstream: "UpstreamConnection", error: ErrorBody, data: bytes) -> None:
         error.feed(data)
@@ -392,15 +387,12 @@ class Relay:
 
     def _is_at_event_end(self) -> bool:
         """Tell whether an event of ours can follow what the client has."""
-        if self._answer is not None or self._flow not in (_RAW, _PLAIN):
+        if self._flow != _RAW:  # an answer says whole events only
             return True
-        upstream, outlet = self._upstream, self._outlet
-        if upstream is None:
+        upstream = self._upstream
+        if upstream is None or not (upstream.is_complete or upstream.ends_with_chunk()):
             return False
-        if self._flow == _PLAIN:  # only whole lines were passed on
-            return outlet.is_between_events
-        is_whole = upstream.is_complete or upstream.ends_with_chunk()
-        return is_whole and outlet.is_between_chunks
+        return self._outlet.is_between_chunks
 
     def _break_off(self, status: int) -> None:
         self._request.status = status
