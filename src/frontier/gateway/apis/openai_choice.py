@@ -1,6 +1,6 @@
 """The choices of a completion: mended where engines differ, and put together from their pieces."""
 
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 
@@ -105,17 +105,18 @@ class Choices:
         """Mend a document in place."""
         for position, choice in enumerate(_choices(answer)):
             choice.setdefault("index", position)
-            calls: list[Json] = []
             if message := choice.get("message"):
-                _mend_reasoning(message)
-                calls = message.pop("tool_calls", None) or []
-                message.setdefault("content", None)
-            if calls:
-                message["tool_calls"] = [_whole_call(call) for call in calls]
-                self._calls.add((choice["index"], 0))
+                self._mend_message(choice["index"], message)
             choice["finish_reason"] = self._reason(
                 choice["index"], choice.get("finish_reason") or "stop"
             )
+
+    def _mend_message(self, index: int, message: Json) -> None:
+        _mend_reasoning(message)
+        message.setdefault("content", None)
+        if calls := message.pop("tool_calls", None):
+            message["tool_calls"] = [_whole_call(call) for call in calls]
+            self._calls.add((index, 0))
 
     # A document from chunks
 
@@ -155,7 +156,7 @@ class Choices:
 
 def _choices(answer: Json) -> list[Json]:
     found: Any = answer.get("choices") or []
-    choices = cast("list[Any]", found) if isinstance(found, list) else [found]
+    choices: list[Any] = found if isinstance(found, list) else [found]
     if not all(isinstance(choice, dict) for choice in choices):
         raise BadAnswerError(SENSELESS)
     return choices
