@@ -34,7 +34,7 @@ def test_a_request_waits_as_long_as_the_route_allows_and_fails_clearly(
 ) -> None:
     inside.use(HELD)
     with RawClient(inside.port) as client:
-        client.post(chat("n", stream=True))
+        client.post(chat("n"))
         wait_held(inside, 1)
         inside.pass_time(119)
         wait_held(inside, 1)

@@ -3,7 +3,7 @@
 Ollama's imitation of OpenAI's API drops half of the fields, and loses errors once a stream began.
 """
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -94,8 +94,8 @@ def _generation(wanted: Json) -> Json:
 def _text(wanted: Json) -> Json:
     if wanted.get("logprobs") is not None:
         raise unsupported("logprobs", _WHY)
-    prompt: Any = wanted["prompt"]
-    texts: list[Any] = prompt if isinstance(prompt, list) else [prompt]
+    prompt: object = wanted["prompt"]
+    texts = cast("list[object]", prompt) if isinstance(prompt, list) else [prompt]
     if len(texts) != 1 or not isinstance(texts[0], str):
         raise unsupported("prompt", "Ollama takes one text at a time.")
     suffix = _given(wanted, "suffix")

@@ -1,6 +1,6 @@
 """The choices of a completion: mended where engines differ, and put together from their pieces."""
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -155,11 +155,11 @@ class Choices:
 
 
 def _choices(answer: Json) -> list[Json]:
-    found: Any = answer.get("choices") or []
-    choices: list[Any] = found if isinstance(found, list) else [found]
+    found: object = answer.get("choices") or []
+    choices = cast("list[object]", found) if isinstance(found, list) else [found]
     if not all(isinstance(choice, dict) for choice in choices):
         raise BadAnswerError(SENSELESS)
-    return choices
+    return cast("list[Json]", choices)
 
 
 def _mend_reasoning(message: Json) -> None:

@@ -30,11 +30,13 @@ class Hold:
         self._core = core
         self._client = client
         self._since = core.clock.now
+        self._until = core.clock.now
         self._began = time.perf_counter()
 
     def wait(self, hold_s: float) -> None:
         """Wait until *hold_s* after the arrival, at most."""
-        self._client.deadline = self._since + hold_s
+        self._until = self._since + hold_s
+        self._client.deadline = min(self._until, self.request.beat_at)
 
     def look_again(self) -> None:
         """Go where a new table leads; wait on if that is nowhere yet."""
@@ -51,8 +53,12 @@ class Hold:
         self._over()
 
     def on_deadline(self, now: float) -> None:
-        """Give up."""
-        self.stop(held_too_long(self.request.ask.model, now - self._since))
+        """Give up, or keep the stream alive."""
+        if now >= self._until:
+            self.stop(held_too_long(self.request.ask.model, now - self._since))
+            return
+        self._client.beat(self.request)
+        self._client.deadline = min(self._until, self.request.beat_at)
 
     def pause(self) -> None:
         """Ignore a slow client: it gets nothing yet."""

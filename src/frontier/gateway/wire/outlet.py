@@ -1,6 +1,6 @@
 """What a client has of the answer to one request, and how far that is."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from frontier.gateway.apis.api import Answer
 from frontier.gateway.errors import Problem
@@ -11,6 +11,30 @@ if TYPE_CHECKING:
     from frontier.gateway.wire.request import Request
     from frontier.gateway.wire.upstream import UpstreamConnection
 
+# Clients give up a stream whose head does not come; one that is open they keep while it beats.
+COMMIT_S: Final = 10.0
+BEAT_S: Final = 15.0
+
+
+def open_with(request: "Request", answer: Answer) -> bytes:
+    """Return the head of a stream that *answer* will say; the client has it from now on."""
+    request.opened = answer
+    request.status = 200
+    framing = answers.CHUNKED if request.http11 else b""
+    lines = b"content-type: %b\r\n%b" % (answer.stream_type, framing)
+    return answers.head(request, 200, lines + answers.STREAM_HEADERS)
+
+
+def framed(request: "Request", body: bytes) -> bytes:
+    """Return a piece of the body as it goes over the wire."""
+    return answers.chunk(body) if body and request.http11 else body
+
+
+def end_with(request: "Request", answer: Answer, problem: Problem) -> bytes:
+    """Return the end of a stream that fails with *problem*."""
+    event = framed(request, answer.failure(problem, request.id.decode("ascii")))
+    return event + answers.LAST_CHUNK if request.http11 else event
+
 
 class Outlet:
     """Writes one answer to its client.
@@ -19,12 +43,10 @@ class Outlet:
         answer: Speaks the client's API.
 
     Attributes:
-        is_open: The client has the head of its answer.
         is_raw: The engine's bytes pass as they come.
         is_events: The engine streams server-sent events.
     """
 
-    is_open = False
     is_raw = False
     is_events = False
     _first = b""
@@ -35,13 +57,20 @@ class Outlet:
         self._request = request
         self._answer = answer
 
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the client has the head of its answer."""
+        return self._request.opened is not None
+
     # The engine's bytes as they came
 
-    def open_raw(self, head: bytes, raw: bytes) -> None:
-        """Send the head of an answer and the first bytes of its body."""
-        self.is_open = True
-        self.remember(raw)
-        self._client.write(head + raw)
+    def head(self, upstream: "UpstreamConnection") -> bytes:
+        """Return the engine's head as the client gets it."""
+        self.is_raw = True
+        self._request.opened = self._answer
+        ours = answers.STREAM_HEADERS if self.is_events else b""
+        lines = b"".join((*upstream.kept, *upstream.length, ours))
+        return answers.head(self._request, upstream.status, lines)
 
     def raw(self, data: bytes) -> None:
         """Pass on what continues an answer, its framing included."""
@@ -53,28 +82,17 @@ class Outlet:
         self._first = self._first or data[: usage.TAIL_BYTES]
         self._tail = (self._tail + data)[-usage.TAIL_BYTES :]
 
-    def head(self, upstream: "UpstreamConnection") -> bytes:
-        """Return the engine's head as the client gets it."""
-        ours = answers.STREAM_HEADERS if self.is_events else b""
-        lines = b"".join((*upstream.kept, *upstream.length, ours))
-        return answers.head(self._request, upstream.status, lines)
-
     # Bytes of our own framing
 
     def open_stream(self) -> None:
         """Send the head of a stream, unless the client has it."""
-        if self.is_open:
-            return
-        self.is_open = True
-        framing = answers.CHUNKED if self._request.http11 else b""
-        kind = self._answer.stream_type
-        lines = b"content-type: %b\r\n%b%b" % (kind, framing, answers.STREAM_HEADERS)
-        self._client.write(answers.head(self._request, 200, lines))
+        if not self.is_open:
+            self._client.write(open_with(self._request, self._answer))
 
     def plain(self, body: bytes) -> None:
         """Send a piece of the body."""
         if body:
-            self._client.write(answers.chunk(body) if self._request.http11 else body)
+            self._client.write(framed(self._request, body))
 
     def finish(self, rest: bytes) -> None:
         """End a body with *rest*, which is all of it where no stream is wanted."""
@@ -86,17 +104,12 @@ class Outlet:
         if self._request.http11:
             self._client.write(answers.LAST_CHUNK)
 
-    def beat(self) -> None:
-        """Open the silent stream, and keep it alive."""
-        self.open_stream()
-        self.plain(self._answer.heartbeat())
-
-    def fail(self, problem: Problem) -> None:
-        """End the stream with *problem*."""
-        event = self._answer.failure(problem, self._request.id.decode("ascii"))
-        is_http11 = self._request.http11
-        self._client.write(answers.chunk(event) + answers.LAST_CHUNK if is_http11 else event)
-        self._request.status = problem.status
+    def beat(self, now: float) -> None:
+        """Open a silent stream, and keep it alive, if something of ours may stand here."""
+        if not self.is_raw or (self.is_events and events.ends_an_event(self._tail)):
+            self.open_stream()
+            self.plain(self._answer.heartbeat())
+        self._request.beat_at = now + BEAT_S
 
     # How far it is
 

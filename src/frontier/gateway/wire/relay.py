@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Final
 from frontier.gateway.apis.api import BadAnswerError, Outgoing
 from frontier.gateway.errors import Problem, bad_gateway, too_slow
 from frontier.gateway.upstream_errors import translate
-from frontier.gateway.wire import answers
+from frontier.gateway.wire import answers, outlet
 from frontier.gateway.wire.bodies import ErrorBody
-from frontier.gateway.wire.outlet import Outlet
 from frontier.gateway.wire.translated import TranslatedBody
 from frontier.gateway.wire.upstream import end_of_head
 
@@ -32,9 +31,6 @@ _OVER: Final = 5
 _LONGEST_HEAD: Final = 64 * 1024
 _CLIENT_STALL_S: Final = 60.0
 _AGAIN_S: Final = 0.1
-# Clients give up a stream whose head does not come; one that is open they keep while it beats.
-_COMMIT_S: Final = 10.0
-_BEAT_S: Final = 15.0
 _FIRST_ERROR_STATUS: Final = 300
 _CLIENT_LEFT: Final = 499
 _TOO_EARLY: Final = bad_gateway("ended its answer too early")
@@ -74,7 +70,7 @@ class Relay:
         self._route = route
         self._address = address
         self._path, self._body, self._answer, self._may_be_raw = outgoing
-        self._outlet = Outlet(client, request, outgoing.answer)
+        self._outlet = outlet.Outlet(client, request, outgoing.answer)
         self._last_read = core.clock.now
         self._end_at = core.clock.now + route.target.timeouts.total
 
@@ -100,7 +96,8 @@ class Relay:
         self._is_reused = False
         self._flow = _CONNECTING
         self._upstream = None
-        self._client.deadline = self._core.clock.now + self._route.target.timeouts.connect
+        self._give_up_at = self._core.clock.now + self._route.target.timeouts.connect
+        self._client.deadline = min(self._request.beat_at, self._give_up_at)
         self._task = asyncio.get_running_loop().create_task(self._connected(pool))
 
     async def _connected(self, pool: "Pool") -> None:
@@ -131,7 +128,7 @@ class Relay:
         wait_s = timeouts.first_token if request.stream else timeouts.total
         now = self._core.clock.now
         self._give_up_at = min(now + wait_s, self._end_at)
-        self._client.deadline = self._next_beat(now + _COMMIT_S)
+        self._client.deadline = min(request.beat_at, self._give_up_at)
         head = b"%b%d\r\nx-request-id: %b\r\n%b\r\n" % (
             self._route.head(self._path),
             len(self._body),
@@ -184,19 +181,17 @@ class Relay:
         request.first_at = time.perf_counter()
         request.status = upstream.status
         self._body = self._head = b""
-        outlet = self._outlet
-        outlet.is_events = upstream.content_type.startswith(b"text/event-stream")
-        self._client.deadline = min(
-            self._last_read + self._route.target.timeouts.idle, self._end_at
-        )
+        out = self._outlet
+        out.is_events = upstream.content_type.startswith(b"text/event-stream")
+        self._set_deadline()
         if self._client.stalled_since:  # it has not even taken the answer before this one
             self.pause()
         if (
             self._may_be_raw
-            and outlet.is_events == request.stream
+            and out.is_events == request.stream
             and upstream.is_framed
             and request.http11
-            and not outlet.is_open
+            and not out.is_open
             and self._route.echo in raw
         ):
             self._open_raw(upstream, raw)
@@ -205,13 +200,13 @@ class Relay:
 
     def _open_raw(self, upstream: "UpstreamConnection", raw: bytes) -> None:
         self._flow = _RAW
-        outlet = self._outlet
-        outlet.is_raw = True
-        head = outlet.head(upstream)
+        out = self._outlet
+        head = out.head(upstream)
         if upstream.is_complete:
             self._finish_raw(upstream, raw, head)
         else:
-            outlet.open_raw(head, raw)
+            out.remember(raw)
+            self._client.write(head + raw)
 
     def _open_translated(self, upstream: "UpstreamConnection", data: bytes) -> None:
         is_streamed = self._request.stream
@@ -224,13 +219,12 @@ class Relay:
         self._pass_plain(upstream, plain, data)
 
     def _finish_raw(self, upstream: "UpstreamConnection", data: bytes, head: bytes = b"") -> None:
-        outlet = self._outlet
-        outlet.remember(data)
-        if outlet.ended_well:
+        out = self._outlet
+        out.remember(data)
+        if out.ended_well:
             self._client.write(head + data)
             self._complete(upstream)
         elif data.endswith(answers.LAST_CHUNK):
-            outlet.is_open = True
             self._client.write(head + data[: -len(answers.LAST_CHUNK)])
             self._fail(_TOO_EARLY)
         else:
@@ -269,9 +263,6 @@ class Relay:
         problem = translate(
             upstream.status, error.body, retry_after=upstream.retry_after, path=self._request.path
         )
-        if self._outlet.is_open:
-            self._fail(problem)
-            return
         self._over()
         upstream.release(self._core.clock.now)
         self._client.respond(self._request, problem)
@@ -333,27 +324,30 @@ class Relay:
         timeouts = self._route.target.timeouts
         if now >= self._end_at:
             self._fail(too_slow(f"took longer than {timeouts.total:g} s in total"))
+        elif self._flow in (_CONNECTING, _WAITING) and now < self._give_up_at:
+            self._outlet.beat(now)
+            self._client.deadline = min(self._request.beat_at, self._give_up_at)
         elif self._flow == _CONNECTING:
             self._unreachable(f"could not be reached within {timeouts.connect:g} s")
-        elif self._flow == _WAITING and now >= self._give_up_at:
-            self._fail(too_slow(f"sent nothing for {timeouts.first_token:g} s"))
         elif self._flow == _WAITING:
-            self._beat(now)
+            self._fail(too_slow(f"sent nothing for {timeouts.first_token:g} s"))
         elif self._client.stalled_since:
             self._check_stall(now)
         elif now - self._last_read >= timeouts.idle:
             self._fail(too_slow(f"fell silent for {timeouts.idle:g} s"))
         else:
-            self._client.deadline = min(self._last_read + timeouts.idle, self._end_at)
+            if now >= self._next_beat():
+                self._outlet.beat(now)
+            self._set_deadline()
 
-    def _next_beat(self, at: float) -> float:
-        """Return the next deadline of a request whose answer has not begun."""
-        return min(at, self._give_up_at) if self._request.stream else self._give_up_at
+    def _next_beat(self) -> float:
+        """Return when a stream that has begun has been silent for long."""
+        return max(self._request.beat_at, self._last_read + outlet.BEAT_S)
 
-    def _beat(self, now: float) -> None:
-        """Open the silent stream, and keep it alive: see `_COMMIT_S`."""
-        self._outlet.beat()
-        self._client.deadline = self._next_beat(now + _BEAT_S)
+    def _set_deadline(self) -> None:
+        """Set the client's deadline while an answer comes."""
+        idle_at = self._last_read + self._route.target.timeouts.idle
+        self._client.deadline = min(idle_at, self._end_at, self._next_beat())
 
     def _check_stall(self, now: float) -> None:
         """Break off if the client takes nothing; its pause is not the engine's silence."""
@@ -375,13 +369,9 @@ class Relay:
             self._upstream.transport.resume_reading()
 
     def _fail(self, problem: Problem) -> None:
-        if not self._outlet.is_open:
+        if self._is_at_event_end():
             self._stop_upstream()
             self._client.respond(self._request, problem)
-        elif self._is_at_event_end():
-            self._stop_upstream()
-            self._outlet.fail(problem)
-            self._client.finished(self._request)
         else:
             self._break_off(problem.status)
 

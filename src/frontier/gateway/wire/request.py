@@ -10,7 +10,7 @@ from frontier.gateway.errors import Problem
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
-    from frontier.gateway.apis.api import Ask
+    from frontier.gateway.apis.api import Answer, Ask
 
 _LONGEST_ID: Final = 128
 _PREFIX: Final = f"req_{os.urandom(8).hex()}".encode()
@@ -34,6 +34,8 @@ class Request:
         status: What was answered; 0 so far.
         first_at: When the first byte of the answer's body came, 0.0 so far.
         sent_bytes: To the client, head included.
+        opened: Says the rest of a stream whose head the client has; None while it has nothing.
+        beat_at: Clock time of the next heartbeat; never for one that wants no stream.
         held_s: How long it waited for an engine to be replaced.
         span: Of the request, where spans are exported; `attempt` that of an engine's work on it.
     """
@@ -56,6 +58,8 @@ class Request:
     first_at = 0.0
     sent_bytes = 0
     held_s = 0.0
+    opened: "Answer | None" = None
+    beat_at = float("inf")
     tokens: tuple[int, int, int] | None = None
     span: "Span | None" = None
     attempt: "Span | None" = None
