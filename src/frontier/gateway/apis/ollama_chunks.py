@@ -128,6 +128,8 @@ class NativeAnswer:
     def whole(self, body: bytes) -> bytes:
         """Return the document; raises as `event` does."""
         line = _decoded(body)
+        if not line.done:
+            raise BadAnswerError(SENSELESS)
         choice: Json = {"index": 0, "logprobs": None}
         if line.logprobs:
             choice["logprobs"] = {"content": [_with_bytes(one) for one in line.logprobs]}

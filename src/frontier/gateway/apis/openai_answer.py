@@ -142,6 +142,8 @@ class CompletionAnswer:
         answer["model"] = self._model
         self._count(body)
         self._choices.mend(answer)
+        if (count := len(answer["choices"])) < self._choices.wanted:
+            raise BadAnswerError(too_few(count))
         return msgspec.json.encode(answer)
 
     def collected(self) -> bytes:
@@ -199,6 +201,12 @@ class DocumentAnswer:
     def failure(self, problem: Problem, request_id: str) -> bytes:
         """Return *problem* as an event."""
         return problem.event
+
+
+def too_few(count: int) -> Problem:
+    """Return the 400 for a request that wants more choices than its engine gives."""
+    message = f"The engine gives no more than {count} choice for a request."
+    return Problem(400, message, code="unsupported_parameter", param="n")
 
 
 def _event(chunk: Json) -> bytes:

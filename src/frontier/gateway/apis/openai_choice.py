@@ -16,12 +16,12 @@ _TEXTS: Final = ("content", "reasoning_content", "refusal")
 class Choices:
     """All choices of one answer.
 
-    Args:
+    Attributes:
         wanted: How many the client asked for.
     """
 
     def __init__(self, wanted: int) -> None:
-        self._wanted = wanted
+        self.wanted = wanted
         self._is_chat = True
         self._finished: set[int] = set()
         self._begun: set[int] = set()
@@ -32,7 +32,7 @@ class Choices:
     @property
     def are_finished(self) -> bool:
         """Tell whether each has its reason to end."""
-        return len(self._finished) >= self._wanted
+        return len(self._finished) >= self.wanted
 
     @property
     def chunk_object(self) -> str:
