@@ -143,7 +143,7 @@ def test_conformance_007_a_byte_order_mark_is_accepted_and_not_passed_on(
     ],
     ids=lambda value: repr(value)[:40],
 )
-def test_conformance_008_to_011_033_034_bodies_without_sense_get_400_and_reach_no_engine(
+def test_conformance_008_009_010_011_033_034_bodies_without_sense_get_400_and_reach_no_engine(
     gateway: GatewayProcess, upstream: ScriptedUpstream, body: bytes, param: str | None
 ) -> None:
     before = len(upstream.seen)

@@ -106,7 +106,7 @@ def test_a_released_model_without_an_engine_gets_the_usual_answer(inside: Inside
         assert "no vllm engine is running" in client.read().error["message"]
 
 
-def test_a_client_that_leaves_while_it_waits_costs_nothing(
+def test_conformance_102_a_client_that_leaves_while_it_waits_costs_nothing(
     inside: InsideGateway, upstream: ScriptedUpstream
 ) -> None:
     inside.use(HELD)
