@@ -116,45 +116,6 @@ def test_conformance_038_tokens_are_counted_though_the_client_does_not_ask(
     assert (line["tokens_in"], line["tokens_out"]) == expected
 
 
-WEATHER: Any = {
-    "type": "function",
-    "function": {
-        "name": "weather",
-        "parameters": {
-            "type": "object",
-            "properties": {"city": {"enum": ["Rome"]}},
-            "required": ["city"],
-        },
-    },
-}
-OTHER: Any = {"type": "function", "function": {"name": "other", "parameters": {"type": "object"}}}
-
-
-@pytest.mark.parametrize("streams", [True, False])
-def test_conformance_040_044_a_named_tool_is_called(client: OpenAI, streams: bool) -> None:
-    asked: Any = {
-        "model": "smollm2:135m",
-        "messages": [{"role": "user", "content": "How is the weather in Rome?"}],
-        "tools": [OTHER, WEATHER],
-        "tool_choice": {"type": "function", "function": {"name": "weather"}},
-        "max_tokens": 128,
-        "temperature": 0,
-    }
-    if streams:
-        with client.chat.completions.stream(**asked) as events:
-            choice = events.get_final_completion().choices[0]
-    else:
-        choice = client.chat.completions.create(**asked).choices[0]
-
-    assert choice.finish_reason == "tool_calls"
-    assert choice.message.tool_calls is not None
-    found = choice.message.tool_calls[0]
-    assert found.id
-    assert found.type == "function"
-    assert found.function.name == "weather"
-    assert set(json.loads(found.function.arguments)) == {"city"}
-
-
 def test_conformance_045_a_schema_is_kept_to(client: OpenAI) -> None:
     schema = {"type": "object", "properties": {"n": {"enum": [7]}}, "required": ["n"]}
     wished: Any = {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from frontier.gateway.apis.api import Answer
 from frontier.gateway.apis.openai_answer import CompletionAnswer, DocumentAnswer
+from frontier.gateway.apis.openai_request import WantedGeneration
 from frontier.gateway.wire import usage
 from frontier.gateway.wire.translated import TranslatedBody
 from scripted_upstream import DONE, LAST_CHUNK, STREAM_HEAD, chunk, delta
@@ -21,8 +22,7 @@ def said(data: bytes, cuts: list[int], answer: Answer, kind: bytes, *, streams: 
 
 
 def completion_answer(*, streams: bool) -> CompletionAnswer:
-    echo = b'"model":"new"'
-    return CompletionAnswer("new", echo, streams=streams, choices=1, wants_usage=False)
+    return CompletionAnswer(WantedGeneration(model="new", stream=streams), b'"model":"new"')
 
 
 @given(st.lists(st.text(), max_size=5), st.lists(st.integers(min_value=0), max_size=8))

@@ -59,15 +59,9 @@ class Passed:
 
     def _answer(self, route: Route) -> CompletionAnswer | DocumentAnswer:
         wanted = self.wanted
-        if not isinstance(wanted, WantedGeneration):
-            return DocumentAnswer(route.echo)
-        return CompletionAnswer(
-            wanted.model,
-            route.echo,
-            streams=bool(wanted.stream),
-            choices=wanted.choices,
-            wants_usage=wanted.wants_usage,
-        )
+        if isinstance(wanted, WantedGeneration):
+            return CompletionAnswer(wanted, route.echo)
+        return DocumentAnswer(route.echo)
 
 
 class OpenAI:

@@ -1,6 +1,7 @@
 """Engines' answers as OpenAI's clients expect them, whatever the engine makes of the format."""
 
 import re
+from functools import cached_property
 from typing import Any, Final, cast
 
 import msgspec
@@ -8,6 +9,7 @@ import msgspec
 from frontier.gateway.apis.api import BadAnswerError
 from frontier.gateway.apis.chat import MARKER, SENSELESS, failure
 from frontier.gateway.apis.openai_choice import Choices, Json
+from frontier.gateway.apis.openai_request import WantedGeneration
 from frontier.gateway.errors import Problem, bad_gateway
 from frontier.gateway.wire import usage
 
@@ -48,12 +50,11 @@ class CompletionAnswer:
     A chunk that only continues a text passes as it came, and costs a few searches in its bytes; all
     others are looked into.
 
+    Where an engine's bytes pass as they come nothing of it is used: so it is built as it is needed.
+
     Args:
-        model: As the client named it.
+        wanted: What the client asked for.
         echo: ``"model":"NAME"`` as JSON.
-        streams: The client wants a stream.
-        choices: How many the client wants.
-        wants_usage: The stream ends with its usage.
     """
 
     stream_type = STREAM_TYPE
@@ -61,16 +62,15 @@ class CompletionAnswer:
     is_whole = False
     _has_begun = False
     _usage: Json | None = None
+    _head: Json | None = None
 
-    def __init__(
-        self, model: str, echo: bytes, *, streams: bool, choices: int, wants_usage: bool
-    ) -> None:
-        self._model = model
+    def __init__(self, wanted: WantedGeneration, echo: bytes) -> None:
+        self._wanted = wanted
         self._echo = echo
-        self._streams = streams
-        self._wants_usage = wants_usage
-        self._choices = Choices(choices)
-        self._head: Json = {}
+
+    @cached_property
+    def _choices(self) -> Choices:
+        return Choices(self._wanted.choices)
 
     def event(self, data: bytes) -> bytes:
         """Return a chunk as the client gets it.
@@ -95,7 +95,7 @@ class CompletionAnswer:
         chunk = self._taken(data)
         pieces = self._choices.pieces(chunk)
         self.is_whole = self.is_whole or self._choices.are_finished
-        if not self._streams:
+        if not self._wanted.stream:
             self._choices.collect(pieces)
             return b""
         self._has_begun = True
@@ -105,12 +105,13 @@ class CompletionAnswer:
     def _taken(self, data: bytes) -> Json:
         """Return *data* without its usage, which is told at the end."""
         chunk = decoded(data)
-        chunk["model"] = self._model
+        chunk["model"] = self._wanted.model
         found = chunk.pop("usage", None)
         if isinstance(found, dict):
             self._usage = cast("Json", found)
         self._count(data)
-        self._head = self._head or {k: chunk[k] for k in ("id", "created", "model") if k in chunk}
+        if self._head is None:
+            self._head = {k: chunk[k] for k in ("id", "created", "model") if k in chunk}
         return chunk
 
     def _count(self, data: bytes) -> None:
@@ -118,10 +119,10 @@ class CompletionAnswer:
 
     def end(self) -> bytes:
         """Return the usage, if it is wanted, and the marker."""
-        if not self._wants_usage or not (counts := self._counts()):
+        if not self._wanted.wants_usage or not (counts := self._counts()):
             return _DONE
         kind = {"object": self._choices.chunk_object}
-        return _event({**self._head, **kind, "choices": [], "usage": counts}) + _DONE
+        return _event({**(self._head or {}), **kind, "choices": [], "usage": counts}) + _DONE
 
     def _counts(self) -> Json | None:
         if self._usage is not None or self.tokens is None:
@@ -139,7 +140,7 @@ class CompletionAnswer:
         answer = decoded(body)
         if not isinstance(answer.get("choices"), list):
             raise BadAnswerError(SENSELESS)
-        answer["model"] = self._model
+        answer["model"] = self._wanted.model
         self._count(body)
         self._choices.mend(answer)
         if (count := len(answer["choices"])) < self._choices.wanted:
@@ -148,7 +149,7 @@ class CompletionAnswer:
 
     def collected(self) -> bytes:
         """Return the document that the chunks make up."""
-        answer = {**self._head, "object": self._choices.document_object}
+        answer = {**(self._head or {}), "object": self._choices.document_object}
         answer["choices"] = self._choices.collected
         if counts := self._counts():
             answer["usage"] = counts
