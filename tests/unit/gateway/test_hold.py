@@ -68,6 +68,19 @@ def test_the_limit_is_its_own_or_that_of_the_first_token(
         assert client.read().status == 503
 
 
+def test_what_the_awaited_engine_cannot_do_is_said_before_its_stream_is_opened(
+    inside: InsideGateway,
+) -> None:
+    inside.use(table("name: m, backend: ollama, hold: true"))
+    with RawClient(inside.port) as client:
+        client.post(chat("m", stream=True, n=2))
+        wait_held(inside, 1)
+        inside.pass_time(11)
+
+        assert client.read().error["param"] == "n"
+    assert not len(inside.core.holds)
+
+
 def test_another_held_table_changes_the_limit_but_not_the_beginning(
     inside: InsideGateway,
 ) -> None:

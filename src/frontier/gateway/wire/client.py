@@ -238,7 +238,11 @@ class ClientConnection(asyncio.Protocol):
             self.respond(request, BUG)
 
     def beat(self, request: "Request") -> None:
-        """Keep the stream of a request alive that waits, opened if it is not."""
+        """Keep the stream of a request alive that waits, opened if it is not.
+
+        Raises:
+            BadRequestError: its engine cannot do what is asked.
+        """
         route = self.core.table.routes.get(request.ask.model)
         if request.opened is None and route is not None:
             outgoing = request.ask.outgoing(route)

@@ -25,7 +25,8 @@ def is_between_chunks(tail: bytes) -> bool:
 def ends_an_event(tail: bytes) -> bool:
     """Tell whether chunks as they came end with a whole one that ends an event.
 
-    To be sure its head has to be in *tail*: inside a longer chunk an event may end like that.
+    To be sure its head has to be in *tail*. Lines of the events end with a line feed alone: else
+    one could look like the head of a chunk.
     """
     if not tail.endswith(_CHUNKED_ENDS):
         return False

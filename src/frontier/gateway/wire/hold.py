@@ -3,6 +3,7 @@
 import time
 from typing import TYPE_CHECKING, Final
 
+from frontier.gateway.apis.api import BadRequestError
 from frontier.gateway.errors import HELD_TOO_MANY, Problem, held_too_long
 
 if TYPE_CHECKING:
@@ -57,7 +58,11 @@ class Hold:
         if now >= self._until:
             self.stop(held_too_long(self.request.ask.model, now - self._since))
             return
-        self._client.beat(self.request)
+        try:
+            self._client.beat(self.request)
+        except BadRequestError as error:
+            self.stop(error.problem)
+            return
         self._client.deadline = min(self._until, self.request.beat_at)
 
     def pause(self) -> None:
