@@ -13,11 +13,11 @@ from starlette.routing import Route
 
 import frontier
 from frontier.gateway.errors import Problem, model_not_found, unknown_path, wrong_method
-from frontier.gateway.health import probe_all
+from frontier.gateway.health import is_ready, probe_all
 
 if TYPE_CHECKING:
     from frontier.gateway.core import Core
-    from frontier.gateway.routes import Target
+    from frontier.gateway.routes import Backend, Target
     from frontier.gateway.wire.asgi import AsgiApp
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -55,15 +55,15 @@ class _Control:
         return _json({"status": "ok"})
 
     async def readyz(self, _request: Request) -> Response:
-        """Answer 200 when every backend does, else 503 with the reasons."""
+        """Answer 200 when every model has an engine that does, else 503 with the reasons."""
         backends = await probe_all(self._core)
-        is_ready = not any(backends.values())
+        ready = is_ready(self._core, backends)
         body = {
-            "status": "ready" if is_ready else "not_ready",
+            "status": "ready" if ready else "not_ready",
             "backends": {name: reason or "ok" for name, reason in sorted(backends.items())},
             "config_error": self._core.config_error or None,
         }
-        return _json(body, 200 if is_ready else 503)
+        return _json(body, 200 if ready else 503)
 
     async def metrics(self, _request: Request) -> Response:
         """Render every metric."""
@@ -76,6 +76,8 @@ class _Control:
             upstreams=core.pools.open,
             in_flight=in_flight,
             held=core.held(),
+            queued=core.queued(),
+            breakers=core.breakers(),
             version=frontier.__version__,
         )
         return Response(text, media_type=_METRICS_TYPE)
@@ -83,7 +85,7 @@ class _Control:
     async def routes(self, _request: Request) -> Response:
         """Tell which route files are in force, and what is under way by them and by older ones."""
         core = self._core
-        held = core.held()
+        held = core.held() + core.queued()
         in_flight = [
             {"model": model, "backend": backend, "backend_url": url, "requests": count}
             for (model, backend, url), count in sorted(core.in_flight().items())
@@ -92,7 +94,7 @@ class _Control:
             "files": core.table.digests,
             "rejected": core.rejected,
             "config_error": core.config_error or None,
-            "models": [_route(target, held[target.name]) for target in core.table.targets],
+            "models": [self._route(target, held[target.name]) for target in core.table.targets],
             "in_flight": in_flight,
         }
         return _json(body)
@@ -125,19 +127,40 @@ class _Control:
             "display_name": name,
             "lifecycle": "active",
             "aliases": list(target.aliases),
+            **self._context(target),
         }
 
+    def _context(self, target: "Target") -> dict[str, Any]:
+        """Return the guaranteed context, as vLLM's and as llama.cpp's clients look for it."""
+        context = self._core.contexts.get(target.name)
+        if context is None:
+            return {}
+        return {"max_model_len": context.least, "meta": {"n_ctx": context.least}}
 
-def _route(target: "Target", held: int) -> dict[str, Any]:
-    return {
-        "name": target.name,
-        "aliases": list(target.aliases),
-        "backend": target.backend,
-        "backend_url": target.address.url if target.address else None,
-        "upstream_model": target.upstream_model,
-        "hold": target.is_held,
-        "held": held,
-    }
+    def _route(self, target: "Target", held: int) -> dict[str, Any]:
+        return {
+            "name": target.name,
+            "aliases": list(target.aliases),
+            "backend": target.backend,
+            "backend_url": target.address.url if target.address else None,
+            "upstream_model": target.upstream_model,
+            "hold": target.is_held,
+            "held": held,
+            "fallbacks": list(target.fallbacks),
+            "backends": [self._backend(backend) for backend in target.backends],
+        }
+
+    def _backend(self, backend: "Backend") -> dict[str, Any]:
+        pool = self._core.pools[backend.address] if backend.address else None
+        return {
+            "name": backend.name,
+            "url": backend.address.url if backend.address else None,
+            "upstream_model": backend.upstream_model,
+            "weight": backend.weight,
+            "busy": pool.busy if pool else 0,
+            "breaker": pool.breaker.state(self._core.clock.now) if pool else None,
+            "context": pool.contexts.get(backend.upstream_model) if pool else None,
+        }
 
 
 def _json(body: object, status: int = 200) -> Response:

@@ -4,15 +4,18 @@ import asyncio
 import time
 import traceback
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from frontier.gateway.apis.known import OPERATIONS
+from frontier.gateway.breaker import State
 from frontier.gateway.clock import Clock
-from frontier.gateway.errors import STOPPING
+from frontier.gateway.context import Context
 from frontier.gateway.json_log import AccessLine, JsonLog
-from frontier.gateway.metrics import NO_BACKEND, OTHER, Metrics
-from frontier.gateway.routes import Table
+from frontier.gateway.metrics import OTHER, Metrics
+from frontier.gateway.routes import NO_BACKEND, Table, Target
 from frontier.gateway.spans import context_lines
+from frontier.gateway.wire.dispatch import Dispatcher
 from frontier.gateway.wire.hold import MOST_HELD, Holds
 from frontier.gateway.wire.pool import Pools
 
@@ -28,6 +31,7 @@ _OK = 200
 _CONTROL_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/v1/models", "/admin/routes"})
 # A new container's name or port may be known a moment before connections get through.
 _SETTLE_S: Final = 5.0
+_BAD: Final[tuple[State, ...]] = ("closed", "half_open", "open")
 
 
 class Core:
@@ -37,6 +41,8 @@ class Core:
         table: Swapped whole on reload; a request keeps the route it began with.
         key: What clients must present, None if anybody may ask.
         bearer: The same as most clients send it, an Authorization header.
+        contexts: What the engines of a model have, as far as they say.
+        is_fresh: The table, or an engine behind it, is new: its engines are to be asked again.
         config_error: Why the last change of a route file was rejected, empty if it was not.
         rejected: SHA-256 of the files whose present content is not in force, hex, by path.
         is_stopping: Answers from now on close their connection.
@@ -71,17 +77,45 @@ class Core:
         self.started_at = int(time.time())
         self.pools = Pools()
         self.holds = Holds(most_held)
+        self.dispatcher = Dispatcher(self)
+        self.contexts: dict[str, Context] = {}
+        self.is_fresh = True
         self._take(table, settles_until=0.0)
 
     def use(self, table: Table) -> None:
         """Route by *table* from the next request on, and those that wait for it."""
         self._take(table, settles_until=self.clock.now + _SETTLE_S)
-        self.holds.look_again()
+        self.dispatcher.look_again()
 
     def _take(self, table: Table, *, settles_until: float) -> None:
         self.table = table
         self.metrics.declare(table)
         self.pools.use(table.addresses, settles_until=settles_until)
+        self.is_fresh = True
+        self.measure()
+
+    def measure(self) -> None:
+        """Take over what engines have said of their contexts, and what the table says."""
+        found = ((t.name, [*self._contexts(t)]) for t in self.table.targets)
+        self.contexts = {name: Context(min(c), max(c)) for name, c in found if c}
+
+    def _contexts(self, target: Target) -> Iterator[int]:
+        for backend in target.backends:
+            pool = self.pools[backend.address] if backend.address else None
+            real = pool.contexts.get(backend.upstream_model, 0) if pool else 0
+            limit = backend.limits.context
+            if real or limit:
+                yield min(real or limit, limit or real)
+
+    def breakers(self) -> dict[str, State]:
+        """Return the state of the worst circuit breaker of each backend."""
+        worst: dict[str, State] = {}
+        for backend in (b for t in self.table.targets for b in t.backends):
+            if backend.address is not None:
+                state = self.pools[backend.address].breaker.state(self.clock.now)
+                if _BAD.index(state) >= _BAD.index(worst.get(backend.name, "closed")):
+                    worst[backend.name] = state
+        return worst
 
     def reject(self, reason: str) -> None:
         """Remember why a changed file was not taken."""
@@ -98,8 +132,12 @@ class Core:
         return Counter(relay.place for relay in relays if relay is not None)
 
     def held(self) -> "Counter[str]":
-        """Count the requests that wait for their engine, by model."""
-        return Counter(hold.request.model for hold in self.holds)
+        """Count the requests that wait for a new or loading engine, by model."""
+        return Counter(hold.lane for hold in self.holds if hold.why != "busy")
+
+    def queued(self) -> "Counter[str]":
+        """Count the requests that wait for a free engine, by model."""
+        return Counter(hold.lane for hold in self.holds if hold.why == "busy")
 
     def trace_lines(self, request: "Request", target: "Target") -> bytes:
         """Return the header lines that tell an engine the request's trace."""
@@ -111,7 +149,7 @@ class Core:
         """Finish what is under way and take nothing new on."""
         self.is_stopping = True
         self.event("draining", requests=self.in_flight().total(), held=len(self.holds))
-        self.holds.stop(STOPPING)
+        self.dispatcher.stop()
         if not self.clients:
             self.is_empty.set()
         for client in tuple(self.clients):
@@ -165,6 +203,7 @@ class Core:
                 _ms(request.held_s) if request.held_s else None,
                 None if tokens is None else tokens[0],
                 None if tokens is None else tokens[1],
+                request.fallback_from,
             )
         )
 
@@ -182,6 +221,8 @@ class Core:
         now = self.clock.now
         for client in [c for c in self.clients if c.deadline <= now]:
             client.on_deadline(now)
+        if self.holds:
+            self.dispatcher.wake()
         self.pools.prune(now)
         self.log.flush()
 

@@ -17,7 +17,7 @@ from frontier.domain.errors import ConfigError, PortTakenError, RuntimeFailedErr
 from frontier.gateway.app import create_app
 from frontier.gateway.core import Core
 from frontier.gateway.errors import STOPPING
-from frontier.gateway.health import probe_all
+from frontier.gateway.health import watch
 from frontier.gateway.json_log import JsonLog
 from frontier.gateway.reload import Reloader
 from frontier.gateway.route_table import build, load_sources
@@ -25,7 +25,6 @@ from frontier.gateway.spans import open_spans
 from frontier.gateway.wire.client import ClientConnection
 
 _TICK_S: Final = 0.1
-_PROBE_S: Final = 10.0
 _LAST_WORDS_S: Final = 1.0
 _BACKLOG: Final = 2048
 # Requests leave little garbage in cycles; the default of 700 scans for it far too often.
@@ -148,7 +147,7 @@ class _Server:
         ]
         self._tick(loop)
         self._announce()
-        prober = loop.create_task(self._probe())
+        prober = loop.create_task(watch(self._core))
         gc.collect()
         gc.freeze()
         gc.set_threshold(_GC_THRESHOLD, 20, 20)
@@ -184,11 +183,6 @@ class _Server:
             with os.fdopen(self._options.ready_fd, "w") as ready:
                 ready.write(f"{os.getpid()}\n")
 
-    async def _probe(self) -> None:
-        while True:
-            await probe_all(self._core)
-            await asyncio.sleep(_PROBE_S)
-
     async def _drain(self) -> None:
         core = self._core
         core.stop()
@@ -196,7 +190,7 @@ class _Server:
             for client in tuple(core.clients):
                 client.stop(STOPPING)
             await self._is_empty_within(_LAST_WORDS_S)
-        core.event("stopped")
+        core.event("stopped", tasks=len(asyncio.all_tasks()))
         core.close()
 
     async def _is_empty_within(self, wait_s: float) -> bool:

@@ -43,10 +43,10 @@ def changed(body: bytes, wanted: Wanted, route: Route) -> bytes:
     """
     needed = [d for d in _DIFFERENCES.get(route.target.backend, ()) if d.matters(wanted, body)]
     if not needed:
-        return with_model(body, route.target.upstream_model) if route.splice else body
+        return with_model(body, route.upstream_model) if route.splice else body
     fields = _FIELDS.decode(body)
     if route.splice:
-        fields["model"] = _raw(route.target.upstream_model)
+        fields["model"] = _raw(route.upstream_model)
     for difference in needed:
         try:
             difference.change(fields)

@@ -49,7 +49,7 @@ def outgoing(path: str, body: bytes, route: Route, answer: Answer) -> Outgoing:
         BadRequestError: Ollama cannot do that.
     """
     wanted: Json = msgspec.json.decode(body)
-    request: Json = {"model": route.target.upstream_model}
+    request: Json = {"model": route.upstream_model}
     match path:
         case "/v1/chat/completions":
             request |= {"messages": _messages(wanted["messages"]), **_generation(wanted)}

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from frontier.gateway.errors import Problem
+from frontier.gateway.routes import Address
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -36,7 +37,13 @@ class Request:
         sent_bytes: To the client, head included.
         opened: Says the rest of a stream whose head the client has; None while it has nothing.
         beat_at: Clock time of the next heartbeat; never for one that wants no stream.
-        held_s: How long it waited for an engine to be replaced.
+        held_s: How long it waited here for an engine.
+        waited_s: The same by the gateway's clock, which deadlines go by.
+        key_id: Of the key that it came with; requests of one key take turns with those of others.
+        tried: Engines that could not take it, since it last waited.
+        position: Header line with its place in the queue when it came there.
+        mark: Header lines that say who answers, where that is not plain.
+        fallback_from: The model that was asked, where another one answers.
         span: Of the request, where spans are exported; `attempt` that of an engine's work on it.
     """
 
@@ -60,6 +67,12 @@ class Request:
     held_s = 0.0
     opened: "Answer | None" = None
     beat_at = float("inf")
+    waited_s = 0.0
+    key_id = ""
+    tried: tuple[Address, ...] = ()
+    position = b""
+    mark = b""
+    fallback_from = ""
     tokens: tuple[int, int, int] | None = None
     span: "Span | None" = None
     attempt: "Span | None" = None
