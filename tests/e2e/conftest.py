@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from engine_words import ENGINES
 from gateway_process import GatewayProcess, free_port
 from scripted_upstream import ScriptedUpstream
 
 ROUTES = """
 version: 1
 models:
-  - {{name: m, aliases: [m-alias], backend: vllm, backend_url: "{url}"}}
+  - {{name: m, aliases: [m-alias], backend: llamacpp, backend_url: "{url}"}}
+  - {{name: v, aliases: [v-alias], backend: vllm, backend_url: "{url}"}}
   - {{name: cpp, aliases: [cpp-alias], backend: llamacpp, backend_url: "{url}/v1/"}}
   - name: quick
     backend: vllm
@@ -36,3 +38,16 @@ def gateway(
         routes.write_text(ROUTES.format(url=upstream.url, dead_port=dead_port))
         with GatewayProcess("--config", routes, "--max-body-bytes", "2000000") as process:
             yield process
+
+
+@pytest.fixture(scope="session")
+def engines(
+    upstream: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayProcess]:
+    """A gateway before an engine of every kind, all of them scripted."""
+    routes = tmp_path_factory.mktemp("engines") / "routes.yaml"
+    url = upstream.url
+    rows = [f"  - {{name: {n}, backend: {b}, backend_url: '{url}'}}" for n, b in ENGINES.items()]
+    routes.write_text("\n".join(["version: 1", "models:", *rows, ""]))
+    with GatewayProcess("--config", routes) as process:
+        yield process

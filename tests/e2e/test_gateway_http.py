@@ -1,6 +1,8 @@
 """The HTTP layer, against a real gateway process: what clients may say and what they get."""
 
+import gzip
 import json
+import sys
 import threading
 
 import pytest
@@ -15,6 +17,11 @@ from scripted_upstream import (
     delta,
     stream,
 )
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 MIB = 1024 * 1024
 
@@ -112,25 +119,31 @@ def test_conformance_007_a_byte_order_mark_is_accepted_and_not_passed_on(
         (b"[]", None),
         (b'"text"', None),
         (b"not json", None),
-        (b'{"model":"m","messages":[{}]} trailing', None),
+        (b'{"model":"m","messages":[{"role":"user"}]} trailing', None),
         (b"{}", "model"),
         (b'{"model":5}', "model"),
         (b'{"model":null}', "model"),
-        (b'{"model":"","messages":[{}]}', "model"),
+        (b'{"model":"","messages":[{"role":"user"}]}', "model"),
         (b'{"model":"m"}', "messages"),
         (b'{"model":"m","messages":[]}', "messages"),
         (b'{"model":"m","messages":"Hi"}', "messages"),
         (b'{"model":"m","messages":["Hi"]}', "messages"),
-        (b'{"model":"m","messages":[{}],"stream":"yes"}', "stream"),
-        (b'{"model":"m","messages":[{"content":"\\ud800"}]}', None),
-        (b'{"model":"m","messages":[{"content":"\xff"}]}', None),
-        (b'{"model":"\xff","messages":[{}]}', None),
+        (b'{"model":"m","messages":[{"role":"user"}],"stream":"yes"}', "stream"),
+        (b'{"model":"m","messages":[{"role":"user","content":"\\ud800"}]}', None),
+        (b'{"model":"m","messages":[{"role":"user","content":"\xff"}]}', None),
+        (b'{"model":"\xff","messages":[{"role":"user"}]}', None),
         (b'{"model":"m","messages":' + b"[" * 10_000 + b"]" * 10_000 + b"}", "messages"),
-        (b'{"model":"m","messages":[{}],"x":' + b"[" * 10_000 + b"]" * 10_000 + b"}", None),
+        (
+            b'{"model":"m","messages":[{"role":"user"}],"x":'
+            + b"[" * 10_000
+            + b"]" * 10_000
+            + b"}",
+            None,
+        ),
     ],
     ids=lambda value: repr(value)[:40],
 )
-def test_conformance_008_to_011_033_034_bodies_without_sense_get_400_and_reach_no_engine(
+def test_conformance_008_009_010_011_033_034_bodies_without_sense_get_400_and_reach_no_engine(
     gateway: GatewayProcess, upstream: ScriptedUpstream, body: bytes, param: str | None
 ) -> None:
     before = len(upstream.seen)
@@ -210,14 +223,60 @@ def test_conformance_014_expect_gets_its_continue_or_its_refusal(gateway: Gatewa
         assert client.read().status == 417
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "zstd", "br"])
-def test_conformance_015_compressed_bodies_are_refused_by_name(
+PACKERS = {"gzip": gzip.compress, "zstd": zstd.compress, "identity": bytes}
+
+
+@pytest.mark.parametrize("encoding", PACKERS)
+def test_conformance_015_compressed_bodies_are_unpacked(
+    gateway: GatewayProcess, upstream: ScriptedUpstream, encoding: str
+) -> None:
+    name = f"packed {encoding}"
+    body = json.dumps(chat("m", name), separators=(",", ":")).encode()
+
+    got = ask(gateway.port, PACKERS[encoding](body), Content_Encoding=encoding.title())
+
+    assert got.status == 200
+    seen = upstream.requests(name)[0]
+    assert (seen.raw_body, "content-encoding" in seen.headers) == (body, False)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_conformance_015_what_is_too_large_unpacked_is_refused(
     gateway: GatewayProcess, encoding: str
 ) -> None:
-    answer = ask(gateway.port, b"\x1f\x8b...", Content_Encoding=encoding)
+    body = b'{"model":"m","messages":[{"role":"user","content":"' + b"x" * 50 * MIB
+    bomb = PACKERS[encoding](body)
+    before = gateway.rss_bytes()
 
-    assert answer.status == 415
-    assert ask(gateway.port, chat("m"), Content_Encoding="identity").status == 200
+    got = ask(gateway.port, bomb, Content_Encoding=encoding)
+
+    assert len(bomb) < 2_000_000, "the limit of what arrives"
+    assert (got.status, got.error["code"]) == (413, "request_too_large")
+    assert gateway.peak_rss_bytes() - before < 30 * MIB
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+@pytest.mark.parametrize("cut", [0, 15, -3])
+def test_conformance_015_corrupt_bodies_get_400(
+    gateway: GatewayProcess, encoding: str, cut: int
+) -> None:
+    body = PACKERS[encoding](json.dumps(chat("m")).encode())
+    bodies = {0: b"not packed", 15: body[:15] + b"????" + body[19:], -3: body[:-3]}
+    with RawClient(gateway.port) as client:
+        client.post(bodies[cut], Content_Encoding=encoding)
+        got = client.read()
+        client.post(chat("m"))
+
+        assert client.read().status == 200, "the connection can be used again"
+
+    assert got.status == 400
+
+
+@pytest.mark.parametrize("encoding", ["br", "gzip, zstd", "deflate"])
+def test_conformance_015_unknown_encodings_are_refused_by_name(
+    gateway: GatewayProcess, encoding: str
+) -> None:
+    assert ask(gateway.port, b"\x1f\x8b...", Content_Encoding=encoding).status == 415
 
 
 def test_conformance_016_017_accept_headers_change_nothing(
@@ -469,7 +528,7 @@ def test_conformance_022_request_ids_are_echoed_or_made_up(
 def test_conformance_025_unknown_fields_reach_the_engine_byte_for_byte(
     gateway: GatewayProcess, upstream: ScriptedUpstream
 ) -> None:
-    body = b'{ "model" : "m", "messages":[{"role":"x"}],"script":"bytes","n":1.0e0,"foo":null }'
+    body = b'{ "model" : "m", "messages":[{"role":"user"}],"script":"bytes","n":1.0e0,"foo":null }'
 
     assert ask(gateway.port, body).status == 200
     assert upstream.requests("bytes")[0].raw_body == body

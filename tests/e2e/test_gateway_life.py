@@ -58,7 +58,7 @@ def test_the_ready_descriptor_gets_the_process_id(tmp_path: Path) -> None:
             assert int(ready.read()) == gateway.pid
 
 
-def test_several_addresses_are_served_ipv6_too() -> None:
+def test_conformance_120_several_addresses_are_served_ipv6_too() -> None:
     with GatewayProcess("--listen", "[::1]:0", "--listen", "localhost:0") as gateway:
         assert len(gateway.urls) == 3
         assert gateway.urls[1].startswith("http://[::1]:")
@@ -315,7 +315,7 @@ def test_the_log_tells_what_happened_but_neither_prompts_nor_keys(
         "duration_ms": 0,
         "bytes": 0,
         "model": "m",
-        "backend": "vllm",
+        "backend": "llamacpp",
         "ttft_ms": 0,
         "tokens_in": 7,
         "tokens_out": 3,

@@ -1,12 +1,14 @@
 """The published clients against the gateway against the real llama.cpp with a real model."""
 
 import base64
+import json
 import struct
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -15,7 +17,8 @@ from openai import OpenAI
 from frontier.adapters.llama_server import find_engine
 from frontier.adapters.ports_free import free_port
 from frontier.renderers.native import EngineSpec, GatewaySpec, render
-from gateway_process import GatewayProcess, RawClient, get
+from gateway_process import GatewayProcess, RawClient, ask, get
+from scripted_upstream import Exchange, ScriptedUpstream, delta, scripted, stream
 from waiting import until
 
 
@@ -104,6 +107,115 @@ def test_conformance_037_038_a_chat_is_streamed_with_its_usage(client: OpenAI, m
     assert chunks[-1].choices == []
     assert chunks[-1].usage is not None
     assert [c.usage for c in chunks[:-1]] == [None] * (len(chunks) - 1)
+
+
+def test_conformance_038_tokens_are_counted_though_the_client_does_not_ask(
+    client: OpenAI, served: GatewayProcess
+) -> None:
+    sent: Any = {"model": "smollm2:135m", "messages": HI, "max_tokens": 8, "temperature": 0}
+    whole = client.chat.completions.create(**sent)
+    streamed = client.chat.completions.create(
+        **sent, stream=True, extra_headers={"x-request-id": "nobody-asks"}
+    )
+
+    assert [c.usage for c in streamed if c.usage] == []
+    line = served.access_line("nobody-asks")
+    assert whole.usage is not None
+    expected = (whole.usage.prompt_tokens, whole.usage.completion_tokens)
+    assert (line["tokens_in"], line["tokens_out"]) == expected
+
+
+def test_conformance_045_a_schema_is_kept_to(client: OpenAI) -> None:
+    schema = {"type": "object", "properties": {"n": {"enum": [7]}}, "required": ["n"]}
+    wished: Any = {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}
+
+    got = client.chat.completions.create(
+        model="smollm2:135m",
+        messages=HI,  # type: ignore[arg-type]
+        response_format=wished,
+        max_tokens=32,
+    )
+
+    assert json.loads(got.choices[0].message.content or "")["n"] == 7
+
+
+@pytest.mark.parametrize("stop", [",", [",", "\n"]])
+def test_conformance_046_stop_texts_are_not_in_the_answer(client: OpenAI, stop: Any) -> None:
+    got = client.completions.create(
+        model="smollm2:135m", prompt="One, two, three,", max_tokens=16, temperature=0, stop=stop
+    )
+
+    assert got.choices[0].finish_reason == "stop"
+    assert "," not in got.choices[0].text
+
+
+def test_conformance_047_two_choices_are_two(client: OpenAI) -> None:
+    got = client.chat.completions.create(model="smollm2:135m", messages=HI, n=2, max_tokens=4)  # type: ignore[arg-type]
+
+    assert [c.index for c in got.choices] == [0, 1]
+
+
+def test_conformance_048_max_completion_tokens_are_kept_to(client: OpenAI) -> None:
+    got = client.chat.completions.create(
+        model="smollm2:135m",
+        messages=HI,  # type: ignore[arg-type]
+        max_completion_tokens=3,
+        extra_body={"ignore_eos": True},
+    )
+
+    assert got.usage is not None
+    assert got.usage.completion_tokens <= 3
+    assert got.choices[0].finish_reason == "length"
+
+
+def test_conformance_049_log_probabilities_have_their_tops(client: OpenAI) -> None:
+    got = client.chat.completions.create(
+        model="smollm2:135m",
+        messages=HI,  # type: ignore[arg-type]
+        max_tokens=2,
+        logprobs=True,
+        top_logprobs=2,
+    )
+
+    found = got.choices[0].logprobs
+    assert found is not None
+    assert found.content is not None
+    first = found.content[0]
+    assert (len(first.top_logprobs), first.logprob <= 0) == (2, True)
+    assert bytes(first.bytes or []).decode() == first.token
+
+
+def test_conformance_054_each_prompt_is_completed(client: OpenAI) -> None:
+    got = client.completions.create(model="smollm2:135m", prompt=["One,", "A, b,"], max_tokens=3)
+
+    assert [c.index for c in got.choices] == [0, 1]
+    assert all(c.text for c in got.choices)
+
+
+def test_conformance_053_what_the_engine_does_not_do_is_a_bad_request(
+    served: GatewayProcess,
+) -> None:
+    got = ask(
+        served.port, {"model": "smollm2:135m", "query": "x", "documents": ["y"]}, "/v1/rerank"
+    )
+
+    assert (got.status, got.error["type"]) == (400, "invalid_request_error")
+
+
+def test_conformance_106_the_client_raises_when_a_stream_breaks(
+    gateway: GatewayProcess, upstream: ScriptedUpstream
+) -> None:
+    def die(exchange: Exchange) -> None:
+        stream(delta("m", "Hel"), end=b"")(exchange)
+        exchange.close()
+
+    name = upstream.on("breaks for openai", die)
+    with OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0) as client:
+        for model in ("m", "m-alias", "v"):
+            messages: Any = [{"role": "user", "content": scripted(name)}]
+            chunks = client.chat.completions.create(model=model, messages=messages, stream=True)
+            with pytest.raises(openai.APIError, match="The engine"):
+                list(chunks)
 
 
 def test_conformance_054_a_text_is_completed(client: OpenAI) -> None:

@@ -163,7 +163,7 @@ BAD_KEY: Final = Problem(
     headers=((b"www-authenticate", b"Bearer"),),
 )
 BAD_ENCODING: Final = Problem(
-    415, "Compressed request bodies are not supported; send the body with no Content-Encoding."
+    415, "The request body's Content-Encoding is not known; gzip, zstd and identity are."
 )
 HEAD_TOO_LARGE: Final = Problem(431, "The request's header is too large.", closes=True)
 URL_TOO_LONG: Final = Problem(400, "The request's URL is too long.", closes=True)

@@ -17,6 +17,7 @@ PARTS: Final = ("__init__.py", "domain", "gateway")
 
 PACKAGES: Final = (
     "anyio",
+    "backports-zstd",
     "httptools",
     "idna",
     "msgspec",

@@ -126,8 +126,9 @@ def inside(upstream: ScriptedUpstream, tmp_path: Path, deaf_port: int) -> Iterat
     routes.write_text(f"""
 version: 1
 models:
-  - {{name: m, backend: vllm, backend_url: "{upstream.url}"}}
-  - {{name: brisk, backend: vllm, backend_url: "{upstream.url}", timeouts: {{idle: 10s}}}}
+  - {{name: m, aliases: [m-alias], backend: llamacpp, backend_url: "{upstream.url}"}}
+  - {{name: v, backend: vllm, backend_url: "{upstream.url}"}}
+  - {{name: brisk, backend: llamacpp, backend_url: "{upstream.url}", timeouts: {{idle: 10s}}}}
   - {{name: deaf, backend: mistral, backend_url: "http://127.0.0.1:{deaf_port}"}}
 """)
     gateway = InsideGateway(routes)

@@ -34,7 +34,7 @@ def test_a_request_waits_as_long_as_the_route_allows_and_fails_clearly(
 ) -> None:
     inside.use(HELD)
     with RawClient(inside.port) as client:
-        client.post(chat("n", stream=True))
+        client.post(chat("n"))
         wait_held(inside, 1)
         inside.pass_time(119)
         wait_held(inside, 1)
@@ -66,6 +66,19 @@ def test_the_limit_is_its_own_or_that_of_the_first_token(
         wait_held(inside, 1)
         inside.pass_time(1)
         assert client.read().status == 503
+
+
+def test_what_the_awaited_engine_cannot_do_is_said_before_its_stream_is_opened(
+    inside: InsideGateway,
+) -> None:
+    inside.use(table("name: m, backend: ollama, hold: true"))
+    with RawClient(inside.port) as client:
+        client.post(chat("m", stream=True, n=2))
+        wait_held(inside, 1)
+        inside.pass_time(11)
+
+        assert client.read().error["param"] == "n"
+    assert not len(inside.core.holds)
 
 
 def test_another_held_table_changes_the_limit_but_not_the_beginning(
@@ -106,7 +119,7 @@ def test_a_released_model_without_an_engine_gets_the_usual_answer(inside: Inside
         assert "no vllm engine is running" in client.read().error["message"]
 
 
-def test_a_client_that_leaves_while_it_waits_costs_nothing(
+def test_conformance_102_a_client_that_leaves_while_it_waits_costs_nothing(
     inside: InsideGateway, upstream: ScriptedUpstream
 ) -> None:
     inside.use(HELD)

@@ -16,7 +16,13 @@ class BadRequestError(Exception):
 
 
 class BadAnswerError(Exception):
-    """An engine's answer that says it failed, or that makes no sense."""
+    """An engine's answer that says it failed, or that makes no sense.
+
+    Attributes:
+        said: What the client gets before it learns of that.
+    """
+
+    said = b""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
@@ -26,8 +32,9 @@ class BadAnswerError(Exception):
 class Answer(Protocol):
     """Turns one engine's answer into that of the client's API.
 
-    The engine streams or not as it likes: `event` gets each chunk of a stream, `whole` a complete
-    document. Only one of them is called. Both raise `BadAnswerError`.
+    The engine streams or not as it likes: `event` gets each chunk of a stream, OpenAI's marker
+    ``[DONE]`` among them, `whole` a complete document. Only one of them is called. Both raise
+    `BadAnswerError`.
 
     Attributes:
         stream_type: Content type of a streamed answer.
@@ -35,9 +42,20 @@ class Answer(Protocol):
         is_whole: The engine has said all: the success marker may follow.
     """
 
-    stream_type: bytes
-    tokens: tuple[int, int, int] | None
-    is_whole: bool
+    @property
+    def stream_type(self) -> bytes:
+        """Content type of a streamed answer."""
+        ...
+
+    @property
+    def tokens(self) -> tuple[int, int, int] | None:
+        """Input, output and cached tokens, as soon as the engine told."""
+        ...
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether the engine has said all: the success marker may follow."""
+        ...
 
     def event(self, data: bytes) -> bytes:
         """Return what the client gets for one event of the engine; may be empty."""
@@ -69,12 +87,15 @@ class Outgoing(NamedTuple):
 
     Attributes:
         path: Of the engine's own API, behind the address' prefix.
-        answer: None where the engine's answer passes as it comes.
+        answer: Says what the engine answers.
+        is_raw: It is not asked to where the engine's bytes are of the kind that the client wants,
+            under the model's right name: they pass as they come.
     """
 
     path: str
     body: bytes
-    answer: Answer | None = None
+    answer: Answer
+    is_raw: bool = False
 
 
 class Reply(NamedTuple):

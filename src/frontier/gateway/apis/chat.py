@@ -1,5 +1,6 @@
 """An engine's chat completion, chunk or whole, as every translation reads it."""
 
+import os
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,6 +12,8 @@ from frontier.gateway.upstream_errors import translate
 
 _ABSENT: Final = msgspec.Raw()
 _NOTHING: Final = (b"", b"null")
+MARKER: Final = b"[DONE]"
+SENSELESS: Final = bad_gateway("sent an answer that makes no sense")
 
 
 class CachedTokens(msgspec.Struct, frozen=True):
@@ -116,27 +119,35 @@ class Completion(msgspec.Struct, frozen=True):
     error: msgspec.Raw = _ABSENT
 
 
-_DECODER = msgspec.json.Decoder(Completion)
+_DECODER: Final = msgspec.json.Decoder(Completion)
+_NO_CHUNK: Final = Completion()
 
 
 def decode(data: bytes) -> Completion:
-    """Return a chunk or completion.
+    """Return a chunk or completion; the marker behind the last one is a chunk of nothing.
 
     Raises:
         BadAnswerError: the engine says that it failed, or *data* is no completion.
     """
+    if data == MARKER:
+        return _NO_CHUNK
     try:
         found = _DECODER.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadAnswerError(bad_gateway("sent an answer that makes no sense")) from error
+        raise BadAnswerError(SENSELESS) from error
     if bytes(found.error) not in _NOTHING:
-        raise BadAnswerError(_failure(data))
+        raise BadAnswerError(failure(data))
     return found
 
 
-def _failure(data: bytes) -> Problem:
+def failure(data: bytes) -> Problem:
     """Return an engine's own words, in a stream that began well, as a problem."""
     return translate(500, data, retry_after=None, path="")
+
+
+def new_call_id() -> str:
+    """Return an id for a tool call to which the engine gave none."""
+    return f"call_{os.urandom(12).hex()}"
 
 
 @dataclass(slots=True)

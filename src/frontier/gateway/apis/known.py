@@ -11,6 +11,7 @@ OPERATIONS: Final = {
     "/v1/chat/completions": Operation(_OPENAI, "chat"),
     "/v1/completions": Operation(_OPENAI, "text_completion"),
     "/v1/embeddings": Operation(_OPENAI, "embeddings", streams=False),
+    "/v1/rerank": Operation(_OPENAI, "rerank", streams=False),
 }
 
 

@@ -1,55 +1,43 @@
-"""OpenAI's API: the engines' own, so requests and answers pass as they come."""
+"""OpenAI's API: the engines' own, so requests and answers pass as they come where they can."""
 
-import re
 from dataclasses import dataclass
-from typing import Final
 
-import msgspec
-
-from frontier.gateway.apis.api import BadRequestError, Outgoing
+from frontier.gateway.apis import ollama_engine
+from frontier.gateway.apis.api import Outgoing
+from frontier.gateway.apis.engine import Fields, changed, with_model
+from frontier.gateway.apis.openai_answer import CompletionAnswer, DocumentAnswer
+from frontier.gateway.apis.openai_request import Wanted, WantedGeneration, read
 from frontier.gateway.errors import Problem
 from frontier.gateway.routes import Route
 
-_BOM: Final = b"\xef\xbb\xbf"
-_PATH = re.compile(r" - at `\$\.?(\w*).*`$")
-_MISSING = re.compile(r"missing required field `(\w+)`")
+__all__ = ["Fields", "OpenAI", "Passed", "with_model"]
 
-
-class _Message(msgspec.Struct, frozen=True):
-    """An object; the engine judges what is in it."""
-
-
-class Wanted(msgspec.Struct, frozen=True):
-    """The fields that decide where a request goes."""
-
-    model: str
-    stream: bool | None = None
-
-
-class _WantedChat(Wanted, frozen=True):
-    messages: tuple[_Message, ...] = ()
-
-
-_DECODERS: Final[dict[str, msgspec.json.Decoder[_WantedChat] | msgspec.json.Decoder[Wanted]]] = {
-    "/v1/chat/completions": msgspec.json.Decoder(_WantedChat),
-    "/v1/completions": msgspec.json.Decoder(Wanted),
-    "/v1/embeddings": msgspec.json.Decoder(Wanted),
-}
-_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# It has every field under OpenAI's name, and never sends what a client must not see.
+_FAITHFUL = "llamacpp"
 
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A request that engines take as it came.
+    """A request that engines take as it came, or nearly so.
 
     Attributes:
+        wanted: What it asks for.
         body: Without a byte order mark.
     """
 
     path: str
-    model: str
-    stream: bool
+    wanted: Wanted
     body: bytes
+
+    @property
+    def model(self) -> str:
+        """As the client named it."""
+        return self.wanted.model
+
+    @property
+    def stream(self) -> bool:
+        """Tell whether the client wants the answer in pieces."""
+        return isinstance(self.wanted, WantedGeneration) and bool(self.wanted.stream)
 
     @property
     def size(self) -> int:
@@ -57,10 +45,23 @@ class Passed:
         return len(self.body)
 
     def outgoing(self, route: Route) -> Outgoing:
-        """Return it with the engine's own name for the model."""
-        target = route.target
-        body = with_model(self.body, target.upstream_model) if route.splice else self.body
-        return Outgoing(self.path, body)
+        """Return it as the engine takes it.
+
+        Raises:
+            BadRequestError: that engine cannot do what is asked.
+        """
+        answer = self._answer(route)
+        if route.target.backend == "ollama":
+            return ollama_engine.outgoing(self.path, self.body, route, answer)
+        body = changed(self.body, self.wanted, route)
+        is_raw = route.target.backend == _FAITHFUL or isinstance(answer, DocumentAnswer)
+        return Outgoing(self.path, body, answer, is_raw)
+
+    def _answer(self, route: Route) -> CompletionAnswer | DocumentAnswer:
+        wanted = self.wanted
+        if isinstance(wanted, WantedGeneration):
+            return CompletionAnswer(wanted, route.echo)
+        return DocumentAnswer(route.echo)
 
 
 class OpenAI:
@@ -70,60 +71,11 @@ class OpenAI:
         """Return what the request asks.
 
         Raises:
-            BadRequestError: no JSON object, or a deciding field is missing or of the wrong type.
+            BadRequestError: no JSON object, or a field is missing or of the wrong type.
         """
         wanted, body = read(path, body)
-        return Passed(path, wanted.model, bool(wanted.stream), body)
+        return Passed(path, wanted, body)
 
     def problem(self, problem: Problem, request_id: str) -> bytes:
         """Return *problem* as a JSON document, ASCII only."""
         return problem.body
-
-
-def read(path: str, body: bytes) -> tuple[Wanted, bytes]:
-    """Return what the request wants, and the body as engines take it: without a byte order mark.
-
-    Raises:
-        BadRequestError: no JSON object, or a deciding field is missing or of the wrong type.
-    """
-    if body.startswith(_BOM):
-        body = body[len(_BOM) :]
-    if not body:
-        raise _bad("The request body is missing.", None)
-    try:
-        wanted = _DECODERS[path].decode(body)
-        if not body.isascii():
-            body.decode()  # msgspec skips what it does not return; llama.cpp answers 500
-    except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from error
-    except msgspec.DecodeError as error:
-        raise _bad(f"The request body is not valid JSON: {error}", None) from error
-    except UnicodeDecodeError as error:
-        raise _bad("The request body is not valid UTF-8.", None) from error
-    except RecursionError as error:
-        raise _bad("The request body is nested too deeply.", None) from error
-    if not wanted.model:
-        raise _bad("The field `model` is empty.", "model")
-    if isinstance(wanted, _WantedChat) and not wanted.messages:
-        raise _bad("The field `messages` must hold at least one message.", "messages")
-    return wanted, body
-
-
-def _invalid(message: str) -> BadRequestError:
-    if missing := _MISSING.search(message):
-        return _bad(f"The field `{missing[1]}` is missing.", missing[1])
-    found = _PATH.search(message)
-    if found is None:
-        return _bad(f"The request body is not valid: {message}", None)
-    return _bad(f"The field `{found[1]}` is not valid: {message[: found.start()]}", found[1])
-
-
-def _bad(message: str, param: str | None) -> BadRequestError:
-    return BadRequestError(Problem(400, message, param=param))
-
-
-def with_model(body: bytes, name: str) -> bytes:
-    """Return *body* with *name* as its model; every other field keeps its bytes."""
-    fields = _FIELDS.decode(body)
-    fields["model"] = msgspec.Raw(msgspec.json.encode(name))
-    return msgspec.json.encode(fields)

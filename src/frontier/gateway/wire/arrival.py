@@ -14,6 +14,7 @@ from frontier.gateway.errors import (
     too_large,
 )
 from frontier.gateway.wire.checks import HOT, normalise, refusal
+from frontier.gateway.wire.encodings import plain
 from frontier.gateway.wire.reparse import without_upgrade
 from frontier.gateway.wire.request import Request
 
@@ -208,7 +209,17 @@ class RequestReader:
         if request is None or self._parser.should_upgrade():
             return
         self.arriving = None
+        if b"content-encoding" in request.headers and request.problem is None:
+            self._decode(request)
         self.ready.append(request)
+
+    def _decode(self, request: Request) -> None:
+        encoding = request.headers[b"content-encoding"].lower()
+        found = plain(request.take_body(), encoding, self._core.max_body_bytes)
+        if isinstance(found, Problem):
+            request.problem = found
+        else:
+            request.parts.append(found)
 
 
 class _RefusedError(Exception):

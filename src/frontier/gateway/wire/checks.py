@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from frontier.gateway.apis.known import OPERATIONS
 from frontier.gateway.errors import BAD_ENCODING, BAD_KEY, Problem, too_large
+from frontier.gateway.wire.encodings import KNOWN
 
 if TYPE_CHECKING:
     from frontier.gateway.core import Core
@@ -48,7 +49,7 @@ def refusal(request: "Request", core: "Core") -> Problem | None:
         return Problem(400, reason, closes=True)
     if core.key is not None and not _may_ask(request, core.key, core.bearer):
         return BAD_KEY
-    if b"content-encoding" in headers and headers[b"content-encoding"].lower() != b"identity":
+    if b"content-encoding" in headers and headers[b"content-encoding"].lower() not in KNOWN:
         return BAD_ENCODING
     length = headers.get(b"content-length")
     if length is not None and int(length) > core.max_body_bytes:

@@ -7,7 +7,7 @@ from frontier.gateway.apis.api import BadRequestError, Reply
 from frontier.gateway.apis.known import OPERATIONS
 from frontier.gateway.context import overflow
 from frontier.gateway.errors import BUG, Problem, wrong_method
-from frontier.gateway.wire import answers
+from frontier.gateway.wire import answers, outlet
 from frontier.gateway.wire.arrival import RequestReader
 from frontier.gateway.wire.asgi import AsgiCall
 from frontier.gateway.wire.dispatch import Errand, Failure
@@ -172,6 +172,8 @@ class ClientConnection(asyncio.Protocol):
             self.respond(request, error.problem)
             return
         request.stream = request.ask.stream
+        if request.stream:
+            request.beat_at = self.core.clock.now + outlet.COMMIT_S
         self._forward(request)
 
     def _forward(self, request: "Request") -> None:
@@ -217,6 +219,22 @@ class ClientConnection(asyncio.Protocol):
             self.core.bug(error)
             self.respond(request, BUG)
 
+    def beat(self, request: "Request") -> None:
+        """Keep the stream of a request alive that waits, opened if it is not.
+
+        Raises:
+            BadRequestError: its engine cannot do what is asked.
+        """
+        routes = self.core.table.routes.get(request.ask.model)
+        if request.opened is None and routes is not None:
+            outgoing = request.ask.outgoing(routes.each[0])
+            if isinstance(outgoing, Reply):
+                return
+            self.write(outlet.open_with(request, outgoing.answer))
+        if request.opened is not None:
+            self.write(outlet.framed(request, request.opened.heartbeat()))
+        request.beat_at = self.core.clock.now + outlet.BEAT_S
+
     def write(self, data: bytes) -> None:
         """Send bytes of the current answer."""
         if self._current is not None:
@@ -224,11 +242,14 @@ class ClientConnection(asyncio.Protocol):
             self.transport.write(data)
 
     def respond(self, request: "Request", problem: Problem) -> None:
-        """Send *problem* as the whole answer."""
+        """Send *problem* as the whole answer, or as the end of a stream that is open."""
         request.status = problem.status
-        if problem.closes:
-            request.keep_alive = False
-        self.write(answers.whole_problem(request, problem))
+        if request.opened is not None:
+            self.write(outlet.end_with(request, request.opened, problem))
+        else:
+            if problem.closes:
+                request.keep_alive = False
+            self.write(answers.whole_problem(request, problem))
         self.finished(request)
 
     def finished(self, request: "Request") -> None:

@@ -3,6 +3,7 @@
 import time
 from typing import TYPE_CHECKING, Final, Literal
 
+from frontier.gateway.apis.api import BadRequestError
 from frontier.gateway.errors import HELD_TOO_MANY, Problem, held_too_long
 from frontier.gateway.fair_queue import FairQueue
 
@@ -46,11 +47,13 @@ class Hold:
         self._core = core
         self._client = client
         self._since = core.clock.now
+        self._until = core.clock.now
         self._began = time.perf_counter()
 
     def wait(self, hold_s: float) -> None:
         """Wait until the request has waited *hold_s* in all, at most."""
-        self._client.deadline = self._since + hold_s - self.request.waited_s
+        self._until = self._since + hold_s - self.request.waited_s
+        self._client.deadline = min(self._until, self.request.beat_at)
 
     def go(self) -> None:
         """Go where the table leads; it is this request's turn."""
@@ -67,9 +70,17 @@ class Hold:
         self._over()
 
     def on_deadline(self, now: float) -> None:
-        """Give up."""
-        waited_s = now - self._since + self.request.waited_s
-        self.stop(held_too_long(self.request.ask.model, self.why, waited_s))
+        """Give up, or keep the stream alive."""
+        if now >= self._until:
+            waited_s = now - self._since + self.request.waited_s
+            self.stop(held_too_long(self.request.ask.model, self.why, waited_s))
+            return
+        try:
+            self._client.beat(self.request)
+        except BadRequestError as error:
+            self.stop(error.problem)
+            return
+        self._client.deadline = min(self._until, self.request.beat_at)
 
     def pause(self) -> None:
         """Ignore a slow client: it gets nothing yet."""

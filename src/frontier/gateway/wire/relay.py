@@ -4,12 +4,12 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
-from frontier.gateway.apis.api import Answer, BadAnswerError, Outgoing
+from frontier.gateway.apis.api import BadAnswerError, Outgoing
 from frontier.gateway.errors import Problem, bad_gateway, too_slow
 from frontier.gateway.upstream_errors import translate
-from frontier.gateway.wire import answers, events, usage
+from frontier.gateway.wire import answers, outlet
 from frontier.gateway.wire.attempt import Attempt
-from frontier.gateway.wire.bodies import ErrorBody, RenamedBody
+from frontier.gateway.wire.bodies import ErrorBody
 from frontier.gateway.wire.translated import TranslatedBody
 from frontier.gateway.wire.upstream import end_of_head
 
@@ -34,9 +34,6 @@ _LONGEST_HEAD: Final = 64 * 1024
 _CLIENT_STALL_S: Final = 60.0
 _AGAIN_S: Final = 0.1
 _RACE_S: Final = 1.0
-# Clients give up a stream whose head does not come; one that is open they keep while it beats.
-_COMMIT_S: Final = 10.0
-_BEAT_S: Final = 15.0
 _FIRST_ERROR_STATUS: Final = 300
 _CLIENT_LEFT: Final = 499
 _FIRST_FAULT: Final = 500
@@ -56,14 +53,10 @@ class Relay:
 
     _flow = _CONNECTING
     _head = b""
-    _tail = b""
-    _first = b""
-    _is_events = False
     _is_reused = False
     _upstream: "UpstreamConnection | None" = None
     _task: asyncio.Task[None] | None = None
-    _plain: RenamedBody | TranslatedBody | None = None
-    _is_open = False  # the client has the head of its answer
+    _plain: TranslatedBody | None = None
     _give_up_at = 0.0
     _error: ErrorBody | None = None
 
@@ -80,7 +73,8 @@ class Relay:
         self._client = client
         self._request = request
         self._route = route
-        self._path, self._body, self._answer = outgoing
+        self._path, self._body, self._answer, self._may_be_raw = outgoing
+        self._outlet = outlet.Outlet(client, request, outgoing.answer)
         self._attempt = Attempt(core, route)
         self._last_read = core.clock.now
         self._end_at = core.clock.now + route.target.timeouts.total
@@ -107,7 +101,8 @@ class Relay:
         self._is_reused = False
         self._flow = _CONNECTING
         self._upstream = None
-        self._client.deadline = self._core.clock.now + self._route.target.timeouts.connect
+        self._give_up_at = self._core.clock.now + self._route.target.timeouts.connect
+        self._client.deadline = min(self._request.beat_at, self._give_up_at)
         self._task = asyncio.get_running_loop().create_task(self._connected(pool))
 
     async def _connected(self, pool: "Pool") -> None:
@@ -138,7 +133,7 @@ class Relay:
 
     def _again(self, problem: Problem) -> None:
         """Let another engine answer, or fail with *problem*: this one has not begun to."""
-        if self._is_open:  # the client has a head already; another answer would have its own
+        if self._outlet.is_open:  # the client has a head already; another answer would have its own
             self._fail(problem)
             return
         self._stop_upstream()
@@ -151,7 +146,7 @@ class Relay:
         wait_s = timeouts.first_token if request.stream else timeouts.total
         now = self._core.clock.now
         self._give_up_at = min(now + wait_s, self._end_at)
-        self._client.deadline = self._next_beat(now + _COMMIT_S)
+        self._client.deadline = min(request.beat_at, self._give_up_at)
         head = b"%b%d\r\nx-request-id: %b\r\n%b\r\n" % (
             self._route.head(self._path),
             len(self._body),
@@ -171,11 +166,10 @@ class Relay:
         if upstream.is_broken:
             self._fail(bad_gateway("sent an answer that is not valid HTTP"))
         elif self._flow == _RAW:
-            self._tail = (self._tail + data)[-usage.TAIL_BYTES :]
             if upstream.is_complete:
                 self._finish_raw(upstream, data)
             else:
-                self._client.write(data)
+                self._outlet.raw(data)
         elif self._flow == _WAITING:
             self._begin(upstream, data)
         elif self._plain is not None:
@@ -206,72 +200,47 @@ class Relay:
         request.status = upstream.status
         self._body = self._head = b""
         self._attempt.answered()
-        self._is_events = upstream.content_type.startswith(b"text/event-stream")
-        self._client.deadline = min(
-            self._last_read + self._route.target.timeouts.idle, self._end_at
-        )
+        out = self._outlet
+        out.is_events = upstream.content_type.startswith(b"text/event-stream")
+        self._set_deadline()
         if self._client.stalled_since:  # it has not even taken the answer before this one
             self.pause()
-        if self._answer is not None:
-            self._open_translated(upstream, self._answer, data)
-        elif self._is_open or not (
-            request.http11 and upstream.is_framed and self._route.echo in raw
+        if (
+            self._may_be_raw
+            and out.is_events == request.stream
+            and upstream.is_framed
+            and request.http11
+            and not out.is_open
+            and self._route.echo in raw
         ):
-            self._open_plain(upstream, data)
-        else:
             self._open_raw(upstream, raw)
+        else:
+            self._open_translated(upstream, data)
 
     def _open_raw(self, upstream: "UpstreamConnection", raw: bytes) -> None:
         self._flow = _RAW
-        if not self._is_events:
-            self._first = raw[: usage.TAIL_BYTES]
-        self._tail = raw[-usage.TAIL_BYTES :]
-        head = self._answer_head(upstream, b"".join(upstream.length))
+        out = self._outlet
+        head = out.head(upstream)
         if upstream.is_complete:
             self._finish_raw(upstream, raw, head)
         else:
+            out.remember(raw)
             self._client.write(head + raw)
 
-    def _open_plain(self, upstream: "UpstreamConnection", data: bytes) -> None:
+    def _open_translated(self, upstream: "UpstreamConnection", data: bytes) -> None:
+        is_streamed = self._request.stream
+        plain = self._plain = TranslatedBody(
+            self._answer, upstream.content_type, is_streamed=is_streamed
+        )
         self._flow = _PLAIN
-        plain = self._plain = RenamedBody(self._route.echo, is_events=self._is_events)
-        if upstream.is_complete and not self._is_events and not self._is_open:
-            body = plain.feed(data) + plain.rest()
-            self._first, self._tail = body[: usage.TAIL_BYTES], body[-usage.TAIL_BYTES :]
-            length = b"content-length: %d\r\n" % len(body)
-            self._client.write(self._answer_head(upstream, length) + body)
-            self._complete(upstream)
-            return
-        framing = answers.CHUNKED if self._request.http11 else b""
-        if not self._is_open:
-            self._is_open = True
-            self._client.write(self._answer_head(upstream, framing))
+        if is_streamed and plain.is_stream:
+            self._outlet.open_stream()
         self._pass_plain(upstream, plain, data)
 
-    def _open_translated(self, upstream: "UpstreamConnection", answer: Answer, data: bytes) -> None:
-        is_streamed = self._request.stream
-        self._flow = _PLAIN
-        self._plain = TranslatedBody(answer, is_events=self._is_events, is_streamed=is_streamed)
-        if is_streamed and self._is_events:
-            self._commit(answer.stream_type)
-        self._pass_plain(upstream, self._plain, data)
-
-    def _commit(self, content_type: bytes) -> None:
-        """Send the head of a stream, if the client does not have it yet."""
-        if self._is_open:
-            return
-        self._is_open = True
-        framing = answers.CHUNKED if self._request.http11 else b""
-        lines = b"content-type: %b\r\n%b%b" % (content_type, framing, answers.STREAM_HEADERS)
-        self._client.write(answers.head(self._request, 200, lines))
-
-    def _answer_head(self, upstream: "UpstreamConnection", framing: bytes) -> bytes:
-        ours = answers.STREAM_HEADERS if self._is_events else b""
-        lines = b"".join((*upstream.kept, framing, ours))
-        return answers.head(self._request, upstream.status, lines)
-
     def _finish_raw(self, upstream: "UpstreamConnection", data: bytes, head: bytes = b"") -> None:
-        if self._ended_well():
+        out = self._outlet
+        out.remember(data)
+        if out.ended_well:
             self._client.write(head + data)
             self._complete(upstream)
         elif data.endswith(answers.LAST_CHUNK):
@@ -282,49 +251,28 @@ class Relay:
             self._break_off(_TOO_EARLY.status)
 
     def _pass_plain(
-        self, upstream: "UpstreamConnection", plain: RenamedBody | TranslatedBody, data: bytes
+        self, upstream: "UpstreamConnection", plain: TranslatedBody, data: bytes
     ) -> None:
         try:
-            self._write_plain(plain.feed(data))
+            self._outlet.plain(plain.feed(data))
         except BadAnswerError as error:
-            self._fail(error.problem)
+            self._fail_saying(error)
             return
         if upstream.is_complete:
             self._finish_plain(upstream, plain)
 
-    def _finish_plain(
-        self, upstream: "UpstreamConnection", plain: RenamedBody | TranslatedBody
-    ) -> None:
-        if self._answer is None and not self._ended_well():
-            self._fail(_TOO_EARLY)
-            return
+    def _finish_plain(self, upstream: "UpstreamConnection", plain: TranslatedBody) -> None:
         try:
             rest = plain.rest()
         except BadAnswerError as error:
-            self._fail(error.problem)
+            self._fail_saying(error)
             return
-        if self._answer is not None and not self._request.stream:
-            self._client.write(answers.document(self._request, rest))
-        else:
-            self._finish_stream(rest)
+        self._outlet.finish(rest)
         self._complete(upstream)
 
-    def _finish_stream(self, rest: bytes) -> None:
-        if self._answer is not None:
-            self._commit(self._answer.stream_type)
-        self._write_plain(rest)
-        if self._request.http11:
-            self._client.write(answers.LAST_CHUNK)
-
-    def _write_plain(self, body: bytes) -> None:
-        if not body:
-            return
-        self._first = self._first or body[: usage.TAIL_BYTES]
-        self._tail = (self._tail + body)[-usage.TAIL_BYTES :]
-        self._client.write(answers.chunk(body) if self._request.http11 else body)
-
-    def _ended_well(self) -> bool:
-        return not self._is_events or events.is_over(self._tail)
+    def _fail_saying(self, error: BadAnswerError) -> None:
+        self._outlet.plain(error.said)
+        self._fail(error.problem)
 
     def _collect_error(self, upstream: "UpstreamConnection", error: ErrorBody, data: bytes) -> None:
         error.feed(data)
@@ -336,10 +284,8 @@ class Relay:
             upstream.status, error.body, retry_after=upstream.retry_after, path=self._request.path
         )
         self._judge(upstream.status, problem)
-        if self._is_open:
-            self._fail(problem)
-        elif upstream.status == _FULL:  # it has not begun: another engine may
-            self._again(problem)
+        if upstream.status == _FULL and not self._outlet.is_open:
+            self._again(problem)  # it has not begun: another engine may
         else:
             self._over()
             upstream.release(self._core.clock.now)
@@ -362,10 +308,7 @@ class Relay:
     def _complete(self, upstream: "UpstreamConnection") -> None:
         """The answer went to the client, whole."""
         request = self._request
-        if self._answer is not None:
-            request.tokens = self._answer.tokens
-        else:
-            request.tokens = usage.find(self._tail) or usage.find(self._first)
+        request.tokens = self._outlet.tokens
         self._attempt.end("ok")
         self._over()
         upstream.release(self._core.clock.now)
@@ -397,7 +340,7 @@ class Relay:
 
     def _is_replaced(self) -> bool:
         """Tell whether the model has another engine now, or is about to get one."""
-        is_retired = self._attempt.pool.is_retired and not self._is_open
+        is_retired = self._attempt.pool.is_retired
         return is_retired and self._route.asked in self._core.table.routes
 
     def _send_on(self) -> None:
@@ -407,13 +350,9 @@ class Relay:
 
     def cancel(self) -> None:
         """The client left: stop the engine's work at once."""
-        answer, request = self._answer, self._request
-        is_whole = (
-            self._is_events and b"[DONE]" in self._tail if answer is None else answer.is_whole
-        )
-        if not is_whole:
-            request.status = _CLIENT_LEFT
-        request.tokens = usage.find(self._tail) if answer is None else answer.tokens
+        if not self._outlet.is_whole:
+            self._request.status = _CLIENT_LEFT
+        self._request.tokens = self._outlet.tokens
         self._stop_upstream()
 
     def stop(self, problem: Problem) -> None:
@@ -425,34 +364,35 @@ class Relay:
         timeouts = self._route.target.timeouts
         if now >= self._end_at:
             self._silent(f"took longer than {timeouts.total:g} s in total")
+        elif self._flow in (_CONNECTING, _WAITING) and now < self._give_up_at:
+            self._outlet.beat(now)
+            self._client.deadline = min(self._request.beat_at, self._give_up_at)
         elif self._flow == _CONNECTING:
             self._unreachable(f"could not be reached within {timeouts.connect:g} s", "timeout")
-        elif self._flow == _WAITING and now >= self._give_up_at:
-            self._silent(f"sent nothing for {timeouts.first_token:g} s")
         elif self._flow == _WAITING:
-            self._beat(now)
+            self._silent(f"sent nothing for {timeouts.first_token:g} s")
         elif self._client.stalled_since:
             self._check_stall(now)
         elif now - self._last_read >= timeouts.idle:
             self._fail(too_slow(f"fell silent for {timeouts.idle:g} s"))
         else:
-            self._client.deadline = min(self._last_read + timeouts.idle, self._end_at)
+            if now >= self._next_beat():
+                self._outlet.beat(now)
+            self._set_deadline()
 
     def _silent(self, reason: str) -> None:
         if self._flow == _WAITING:
             self._attempt.failed("timeout")
         self._fail(too_slow(reason))
 
-    def _next_beat(self, at: float) -> float:
-        """Return the next deadline of a request whose answer has not begun."""
-        return min(at, self._give_up_at) if self._request.stream else self._give_up_at
+    def _next_beat(self) -> float:
+        """Return when a stream that has begun has been silent for long."""
+        return max(self._request.beat_at, self._last_read + outlet.BEAT_S)
 
-    def _beat(self, now: float) -> None:
-        """Open the silent stream, and keep it alive: see `_COMMIT_S`."""
-        answer = self._answer
-        self._commit(b"text/event-stream" if answer is None else answer.stream_type)
-        self._write_plain(b":\n\n" if answer is None else answer.heartbeat())
-        self._client.deadline = self._next_beat(now + _BEAT_S)
+    def _set_deadline(self) -> None:
+        """Set the client's deadline while an answer comes."""
+        idle_at = self._last_read + self._route.target.timeouts.idle
+        self._client.deadline = min(idle_at, self._end_at, self._next_beat())
 
     def _check_stall(self, now: float) -> None:
         """Break off if the client takes nothing; its pause is not the engine's silence."""
@@ -476,34 +416,20 @@ class Relay:
     def _fail(self, problem: Problem) -> None:
         if problem.status != _FULL:  # that one is the gateway's own: it stops
             self._attempt.end("timeout" if problem.status == _LATE else "error")
-        is_begun = self._flow in (_RAW, _PLAIN) and self._answer is None
-        if not is_begun and not self._is_open:
+        if self._is_at_event_end():
             self._stop_upstream()
             self._client.respond(self._request, problem)
-        elif self._is_at_event_end():
-            event, is_http11 = self._event(problem), self._request.http11
-            self._stop_upstream()
-            self._client.write(answers.chunk(event) + answers.LAST_CHUNK if is_http11 else event)
-            self._request.status = problem.status
-            self._client.finished(self._request)
         else:
             self._break_off(problem.status)
 
-    def _event(self, problem: Problem) -> bytes:
-        if self._answer is None:
-            return problem.event
-        return self._answer.failure(problem, self._request.id.decode("ascii"))
-
     def _is_at_event_end(self) -> bool:
         """Tell whether an event of ours can follow what the client has."""
-        if self._answer is not None or self._flow not in (_RAW, _PLAIN):
+        if self._flow != _RAW:  # an answer says whole events only
             return True
-        if not self._is_events or self._upstream is None:
+        upstream = self._upstream
+        if upstream is None or not (upstream.is_complete or upstream.ends_with_chunk()):
             return False
-        if self._flow == _PLAIN:  # only whole lines were passed on
-            return events.is_between(self._tail)
-        is_whole = self._upstream.is_complete or self._upstream.ends_with_chunk()
-        return is_whole and events.is_between_chunks(self._tail)
+        return self._outlet.is_between_chunks
 
     def _break_off(self, status: int) -> None:
         self._request.status = status

@@ -11,7 +11,7 @@ from frontier.gateway.routes import Address
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
-    from frontier.gateway.apis.api import Ask
+    from frontier.gateway.apis.api import Answer, Ask
 
 _LONGEST_ID: Final = 128
 _PREFIX: Final = f"req_{os.urandom(8).hex()}".encode()
@@ -35,6 +35,8 @@ class Request:
         status: What was answered; 0 so far.
         first_at: When the first byte of the answer's body came, 0.0 so far.
         sent_bytes: To the client, head included.
+        opened: Says the rest of a stream whose head the client has; None while it has nothing.
+        beat_at: Clock time of the next heartbeat; never for one that wants no stream.
         held_s: How long it waited here for an engine.
         waited_s: The same by the gateway's clock, which deadlines go by.
         key_id: Of the key that it came with; requests of one key take turns with those of others.
@@ -63,6 +65,8 @@ class Request:
     first_at = 0.0
     sent_bytes = 0
     held_s = 0.0
+    opened: "Answer | None" = None
+    beat_at = float("inf")
     waited_s = 0.0
     key_id = ""
     tried: tuple[Address, ...] = ()

@@ -3,12 +3,12 @@
 from typing import Final
 
 from frontier.gateway.apis.api import Answer, BadAnswerError
+from frontier.gateway.apis.ndjson import Lines
 from frontier.gateway.apis.sse import Events
 from frontier.gateway.errors import bad_gateway
 from frontier.gateway.wire.bodies import BodyReader
 
-DONE: Final = b"[DONE]"
-_LONGEST: Final = 64 * 1024 * 1024
+_LONGEST: Final = 256 * 1024 * 1024  # two thousand embeddings of a large model, as text
 
 
 class TranslatedBody:
@@ -16,17 +16,22 @@ class TranslatedBody:
 
     Args:
         answer: Speaks the client's API.
-        is_events: The engine streams.
+        content_type: Of the engine's answer.
         is_streamed: The client wants a stream.
     """
 
-    def __init__(self, answer: Answer, *, is_events: bool, is_streamed: bool) -> None:
+    def __init__(self, answer: Answer, content_type: bytes, *, is_streamed: bool) -> None:
         self._answer = answer
         self._is_streamed = is_streamed
         self._reader = BodyReader()
-        self._events = Events() if is_events else None
+        self._events = _pieces(content_type)
         self._parts: list[bytes] = []
         self._size = 0
+
+    @property
+    def is_stream(self) -> bool:
+        """Tell whether the engine streams."""
+        return self._events is not None
 
     def feed(self, data: bytes) -> bytes:
         """Return what the client gets for *data*.
@@ -67,10 +72,26 @@ class TranslatedBody:
         return out + self._answer.end()
 
     def _translated(self, events: list[bytes]) -> bytes:
-        return b"".join([self._answer.event(event) for event in events if event != DONE])
+        said: list[bytes] = []
+        try:
+            said.extend(map(self._answer.event, events))  # keeps what came before an error
+        except BadAnswerError as error:
+            if self._is_streamed:
+                error.said = b"".join(said)
+            raise
+        return b"".join(said)
 
     def _keep(self, part: bytes, size: int) -> None:
         self._parts.append(part)
         self._size += size
         if self._size > _LONGEST:
             raise BadAnswerError(bad_gateway("sent an answer that is too long"))
+
+
+def _pieces(content_type: bytes) -> Events | Lines | None:
+    """Return what takes a stream of that kind apart, None for a document."""
+    if content_type.startswith(b"text/event-stream"):
+        return Events()
+    if content_type.startswith(b"application/x-ndjson"):
+        return Lines()
+    return None
