@@ -15,6 +15,7 @@ from frontier.domain.wanted import Listening
 if TYPE_CHECKING:
     from frontier.adapters.change_journal import ChangeJournal
     from frontier.adapters.folders import StackFolders
+    from frontier.adapters.key_store import KeyStore
     from frontier.adapters.project_file import ProjectFile
     from frontier.adapters.secrets_folder import SecretsFolder
     from frontier.adapters.snapshots import Snapshots
@@ -118,6 +119,13 @@ class Core:
         from frontier.adapters.snapshots import Snapshots
 
         return Snapshots(self.workspace)
+
+    @cached_property
+    def keys(self) -> "KeyStore":
+        """The API keys of the gateway."""
+        from frontier.adapters.key_store import KeyStore
+
+        return KeyStore(self.workspace.keys_yaml)
 
     @cached_property
     def journal(self) -> "ChangeJournal":
