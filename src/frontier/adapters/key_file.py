@@ -90,7 +90,7 @@ def _invalid(file: YamlFile, message: str) -> ConfigError:
 def _check(file: YamlFile, entries: tuple[_Entry, ...]) -> None:
     seen: set[str] = set()
     for i, entry in enumerate(entries):
-        place = ["keys", i]
+        place: list[str | int] = ["keys", i]
         if not is_id(entry.id):
             raise file.error([*place, "id"], f"{entry.id!r} is not of the form key_3f9a1c2b7d04")
         if not is_name(entry.name):

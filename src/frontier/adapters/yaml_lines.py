@@ -79,8 +79,8 @@ class YamlFile:
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > _DEEPEST:
-                line = event.start_mark.line + 1
-                raise ConfigError(f"{self.path}:{line}: nested too deeply", hint=self._hint)
+                where = f":{event.start_mark.line + 1}" if event.start_mark else ""
+                raise ConfigError(f"{self.path}{where}: nested too deeply", hint=self._hint)
 
     def _refuse_twins(self, node: yaml.Node | None, *, seen: set[int]) -> None:
         if node is None or id(node) in seen:  # an alias may contain itself

@@ -85,9 +85,7 @@ def create(
 @app.command("list")
 def list_(
     ctx: typer.Context,
-    everything: Annotated[
-        bool, typer.Option("--all", "-a", help="Revoked keys, too.")
-    ] = False,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Revoked keys, too.")] = False,
     _json: Json = False,
 ) -> None:
     """List the keys and what they may.
@@ -110,9 +108,7 @@ def show(ctx: typer.Context, name: Named, _json: Json = False) -> None:
 
 
 @app.command()
-def rotate(
-    ctx: typer.Context, name: Named, dry_run: DryRun = False, _json: Json = False
-) -> None:
+def rotate(ctx: typer.Context, name: Named, dry_run: DryRun = False, _json: Json = False) -> None:
     """Give a key another secret; the old one is refused within a second.
 
     Example: frontier keys rotate alice
@@ -121,9 +117,7 @@ def rotate(
 
 
 @app.command()
-def revoke(
-    ctx: typer.Context, name: Named, dry_run: DryRun = False, _json: Json = False
-) -> None:
+def revoke(ctx: typer.Context, name: Named, dry_run: DryRun = False, _json: Json = False) -> None:
     """Have a key refused within a second; answers under way go on to their end.
 
     Example: frontier keys revoke alice
@@ -131,9 +125,7 @@ def revoke(
     _change(ctx, usecase.revoke, "keys revoke", name, dry_run=dry_run)
 
 
-def _change(
-    ctx: typer.Context, change: Change, command: str, name: str, *, dry_run: bool
-) -> None:
+def _change(ctx: typer.Context, change: Change, command: str, name: str, *, dry_run: bool) -> None:
     session: Session = ctx.obj
     store, now = session.services.keys, datetime.now(UTC)
     planned = change(store, name, now, dry_run=True)

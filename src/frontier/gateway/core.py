@@ -6,18 +6,24 @@ import traceback
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+import frontier
 from frontier.gateway.apis.known import OPERATIONS
+from frontier.gateway.board import Report, State
 from frontier.gateway.clock import Clock
 from frontier.gateway.errors import STOPPING
+from frontier.gateway.gate import Gate
 from frontier.gateway.json_log import AccessLine, JsonLog
+from frontier.gateway.keys import NOBODY, Fixed, KeySource
+from frontier.gateway.ledger import Ledger
 from frontier.gateway.metrics import NO_BACKEND, OTHER, Metrics
-from frontier.gateway.routes import Table
+from frontier.gateway.origins import Origins
+from frontier.gateway.routes import Table, Target
 from frontier.gateway.spans import context_lines
 from frontier.gateway.wire.hold import MOST_HELD, Holds
 from frontier.gateway.wire.pool import Pools
 
 if TYPE_CHECKING:
-    from frontier.gateway.routes import Target
+    from frontier.gateway.board import Colleague
     from frontier.gateway.spans import Spans
     from frontier.gateway.wire.asgi import AsgiApp
     from frontier.gateway.wire.client import ClientConnection
@@ -35,10 +41,10 @@ class Core:
 
     Attributes:
         table: Swapped whole on reload; a request keeps the route it began with.
-        key: What clients must present, None if anybody may ask.
-        bearer: The same as most clients send it, an Authorization header.
+        gate: Who may ask, and how much.
         config_error: Why the last change of a route file was rejected, empty if it was not.
         rejected: SHA-256 of the files whose present content is not in force, hex, by path.
+        colleague: The other worker processes, None where there are none.
         is_stopping: Answers from now on close their connection.
         spans: Where traces are exported; None where they are only passed on.
         is_empty: Set while stopping, once the last client is gone.
@@ -51,19 +57,29 @@ class Core:
         self,
         *,
         table: Table,
-        key: bytes | None,
         max_body_bytes: int,
         log: JsonLog,
+        fixed: Fixed | None = None,
+        keys: KeySource | None = None,
+        origins: Origins | None = None,
+        ledger: Ledger | None = None,
         clock: Clock | None = None,
         most_held: int = MOST_HELD,
     ) -> None:
-        self.key = key
-        self.bearer = b"Bearer " + key if key is not None else b""
         self.max_body_bytes = max_body_bytes
         self.log = log
         self.clock = clock or Clock()
         self.metrics = Metrics()
+        self.gate = Gate(
+            fixed=fixed or Fixed(),
+            origins=origins or Origins(),
+            ledger=ledger or Ledger(),
+            clock=self.clock,
+            metrics=self.metrics,
+            source=keys,
+        )
         self.clients: set[ClientConnection] = set()
+        self.colleague: Colleague | None = None
         self.config_error = ""
         self.rejected: dict[str, str] = {}
         self.is_stopping = False
@@ -107,6 +123,36 @@ class Core:
             return self.spans.attempt(request, target)
         return context_lines(request.headers) if b"traceparent" in request.headers else b""
 
+    def report(self) -> Report:
+        """Return what this process has: its metrics, and what is under way."""
+        in_flight, held = self.in_flight(), self.held()
+        by_model: Counter[tuple[str, ...]] = Counter()
+        for (model, backend, _), count in in_flight.items():
+            by_model[model, backend] += count
+        text = self.metrics.render(
+            clients=len(self.clients),
+            upstreams=self.pools.open,
+            in_flight=by_model,
+            held=held,
+            version=frontier.__version__,
+        )
+        rows = [
+            {"model": model, "backend": backend, "backend_url": url, "requests": count}
+            for (model, backend, url), count in sorted(in_flight.items())
+        ]
+        state: State = {
+            "files": {**self.table.digests, **self.gate.keyring.digests},
+            "rejected": self.rejected,
+            "config_error": self.config_error or None,
+            "models": [_route(target, held[target.name]) for target in self.table.targets],
+            "in_flight": rows,
+        }
+        return Report(text, state)
+
+    async def reports(self) -> tuple[Report, ...]:
+        """Return what every worker process has."""
+        return await self.colleague.gather() if self.colleague else (self.report(),)
+
     def stop(self) -> None:
         """Finish what is under way and take nothing new on."""
         self.is_stopping = True
@@ -131,6 +177,7 @@ class Core:
             self.spans.finished(request)
         if request.path in OPERATIONS:
             self._count(request, duration_s, ttft_s)
+            self.gate.charge(request)
         if request.path != _HEALTH or request.status != _OK:  # asked every few seconds
             self._log_access(request, duration_s, ttft_s)
 
@@ -142,7 +189,8 @@ class Core:
         else:
             series = metrics.series(path, model, backend, stream=request.stream)
             if request.tokens is not None:
-                metrics.model(model, backend).count(request.tokens)
+                key = request.caller.label if request.caller else NOBODY
+                metrics.count_tokens(model, backend, key, request.tokens)
             if ttft_s is not None and request.stream:
                 metrics.model(model, backend).first_tokens.observe(ttft_s)
         series.codes[request.status] = series.codes.get(request.status, 0) + 1
@@ -165,6 +213,7 @@ class Core:
                 _ms(request.held_s) if request.held_s else None,
                 None if tokens is None else tokens[0],
                 None if tokens is None else tokens[1],
+                request.caller.id if request.caller else "",
             )
         )
 
@@ -193,6 +242,18 @@ class Core:
         if self.spans is not None:
             self.spans.close()
         self.log.flush()
+
+
+def _route(target: "Target", held: int) -> State:
+    return {
+        "name": target.name,
+        "aliases": list(target.aliases),
+        "backend": target.backend,
+        "backend_url": target.address.url if target.address else None,
+        "upstream_model": target.upstream_model,
+        "hold": target.is_held,
+        "held": held,
+    }
 
 
 def _route_label(path: str) -> str:

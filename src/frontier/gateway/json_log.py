@@ -20,6 +20,7 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
         ttft_ms: From the request's first byte to the first byte of the answer's body.
         held_ms: Part of both durations: how long it waited for its engine to be replaced.
         bytes: Sent to the client.
+        key: The id of the API key, none without one.
     """
 
     time: str
@@ -35,6 +36,7 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
     held_ms: float | None = None
     tokens_in: int | None = None
     tokens_out: int | None = None
+    key: str = ""
 
 
 class JsonLog:

@@ -15,6 +15,7 @@ GLIBC: Final = (2, 28)
 PARTS: Final = (
     "__init__.py",
     "adapters/__init__.py",
+    "adapters/files.py",
     "adapters/key_file.py",
     "adapters/yaml_lines.py",
     "domain",

@@ -148,9 +148,7 @@ def _with(keys: tuple[Key, ...], changed: Key) -> tuple[Key, ...]:
     return tuple(changed if key.id == changed.id else key for key in keys)
 
 
-def _changed(
-    verb: Verb, key: Key, now: datetime, *, secret: str = "", dry_run: bool
-) -> Changed:
+def _changed(verb: Verb, key: Key, now: datetime, *, secret: str = "", dry_run: bool) -> Changed:
     told = "" if dry_run else secret
     return Changed(verb=verb, key=shown(key, now), applied=not dry_run, secret=told)
 

@@ -13,6 +13,7 @@ from frontier.gateway.errors import (
     not_running,
     wrong_method,
 )
+from frontier.gateway.origins import is_preflight, preflight
 from frontier.gateway.wire import answers
 from frontier.gateway.wire.arrival import RequestReader
 from frontier.gateway.wire.asgi import AsgiCall
@@ -30,6 +31,7 @@ _IDLE_S: Final = 75.0
 _LINGER_S: Final = 2.0
 _FLUSH_S: Final = 10.0
 _OK: Final = 200
+_NO_CONTENT: Final = 204
 _NEVER: Final = float("inf")
 
 
@@ -160,6 +162,8 @@ class ClientConnection(asyncio.Protocol):
     def _dispatch(self, request: "Request") -> None:
         if request.problem is not None:
             self.respond(request, request.problem)
+        elif request.method == b"OPTIONS" and is_preflight(request):
+            self._allow(request)
         elif request.path not in OPERATIONS:
             self.deadline = _NEVER
             call = AsgiCall(self, request)
@@ -171,6 +175,12 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._relay(request)
 
+    def _allow(self, request: "Request") -> None:
+        """Tell a browser that it may ask."""
+        request.status = _NO_CONTENT
+        self.write(answers.head(request, _NO_CONTENT, preflight(request)))
+        self.finished(request)
+
     def _relay(self, request: "Request") -> None:
         try:
             request.ask = OPERATIONS[request.path].api.read(request.path, request.take_body())
@@ -178,7 +188,18 @@ class ClientConnection(asyncio.Protocol):
             self.respond(request, error.problem)
             return
         request.stream = request.ask.stream
+        if (problem := self._refusal(request, request.ask.model)) is not None:
+            self.respond(request, problem)
+            return
         self._forward(request)
+
+    def _refusal(self, request: "Request", asked: str) -> Problem | None:
+        """Return why the caller may not ask for the model *asked* now."""
+        route = self.core.table.routes.get(asked)
+        problem = self.core.gate.admit(request, asked, route)
+        if problem is not None and route is not None:
+            request.model, request.backend = route.target.name, route.target.backend
+        return problem
 
     def _forward(self, request: "Request") -> None:
         """Send *request* to the engine of its model, or hold it while there is none."""
