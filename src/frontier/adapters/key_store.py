@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from frontier.adapters import key_file
@@ -33,6 +34,15 @@ class KeyStore:
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be read: {error.strerror}") from error
         return key_file.parse(self.path, data)
+
+    def has_active(self) -> bool:
+        """Tell whether any key lets somebody in now.
+
+        Raises:
+            ConfigError: the file is wrong; the message names file, line and field.
+        """
+        now = datetime.now(UTC)
+        return any(key.state(now) == "active" for key in self.load())
 
     def save(self, keys: Iterable[Key]) -> None:
         """Replace the file; the caller holds the workspace's lock.

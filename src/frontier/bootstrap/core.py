@@ -88,9 +88,16 @@ class Core:
             address=settings.bind_address,
             ports=tuple(dict.fromkeys(port for port in ports if port)),
             api_key=settings.api_key.get_secret_value() if settings.api_key else "",
+            has_keys=self.needs_key and self.keys.has_active(),
         )
         listening.require_safe(needs_key=settings.enable_auth)
         return listening
+
+    @property
+    def needs_key(self) -> bool:
+        """Tell whether the gateway answers nobody while it has no key."""
+        address = Listening(address=self.settings.bind_address, ports=())
+        return self.settings.enable_auth or not address.is_loopback
 
     @cached_property
     def stacks(self) -> "StackFolders":
