@@ -1,5 +1,6 @@
 """The keys of one workspace: ``config/keys.yaml``, mode 0600."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from frontier.adapters import key_file
 from frontier.adapters.files import write_atomic
 from frontier.domain.errors import ConfigError
 from frontier.domain.keys import Key
+from frontier.renderers.gateway_image import UID
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +52,5 @@ class KeyStore:
         Raises:
             StorageError: full disk, read-only file system, no permission.
         """
-        write_atomic(self.path, key_file.render(keys), mode=0o600)
+        owner = UID if os.geteuid() == 0 else None  # root's containers have a user of their own
+        write_atomic(self.path, key_file.render(keys), mode=0o600, owner=owner)
