@@ -53,10 +53,10 @@ def eject(
             link(source, target / path)
         make_folders(containers, target)
         _give((target / path for path in containers.secrets), containers)
-        for path, mode in ((workspace.models_yaml, 0o644), (workspace.keys_yaml, 0o600)):
-            if path.is_file():
-                copy = target / PREFIX / "config" / path.name
-                write_atomic(copy, path.read_bytes(), mode=mode)
+        for own, mode in ((workspace.models_yaml, 0o644), (workspace.keys_yaml, 0o600)):
+            if own.is_file():
+                copy = target / PREFIX / "config" / own.name
+                write_atomic(copy, own.read_bytes(), mode=mode)
         if context is not None:
             shutil.copytree(context, target / CONTEXT, dirs_exist_ok=True)
     return tuple(_files(target))

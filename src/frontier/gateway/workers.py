@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -182,7 +182,7 @@ class Workers:
 
 
 @contextlib.contextmanager
-def _woken_by_signals(on_stop: Callable[[int, object], None]) -> Iterator[int]:
+def _woken_by_signals(on_stop: Callable[[int, object], None]) -> Generator[int]:
     """Yield what becomes readable when a signal comes; a sleep would go on after one."""
     read, write = os.pipe()
     for end in (read, write):
