@@ -3,6 +3,7 @@
 import fcntl
 import mmap
 import os
+import re
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ _SLOTS: Final = 16_384
 _NUMBERS: Final = 8  # of eight bytes; the first four hold the id
 _SLOT_BYTES: Final = _NUMBERS * 8
 _ID_BYTES: Final = 32
+_NOT_ZERO: Final = re.compile(rb"[^\0]")
 _NAMING: Final = _SLOTS * _SLOT_BYTES  # the byte that is locked while a slot gets its name
 
 
@@ -98,13 +100,12 @@ class Ledger:
 
     def used(self) -> Iterator[Usage]:
         """Yield what was used of budgets."""
-        for start in range(0, _NAMING, _SLOT_BYTES):
-            if self._bytes[start]:
-                first = start // 8
-                used, period = int(self.numbers[first + USED]), int(self.numbers[first + PERIOD])
-                if used:
-                    name = self._bytes[start : start + _ID_BYTES].rstrip(b"\0").decode()
-                    yield Usage(name, used, period)
+        # sixteen thousand slots in a loop of Python's would hold up requests for milliseconds
+        for taken in _NOT_ZERO.finditer(self._bytes[:_NAMING:_SLOT_BYTES]):
+            first = taken.start() * _NUMBERS
+            if used := int(self.numbers[first + USED]):
+                name = self._bytes[first * 8 : first * 8 + _ID_BYTES].rstrip(b"\0").decode()
+                yield Usage(name, used, int(self.numbers[first + PERIOD]))
 
     def restore(self, usage: Usage) -> None:
         """Set what was used before a restart."""
