@@ -189,8 +189,7 @@ class Core:
         else:
             series = metrics.series(path, model, backend, stream=request.stream)
             if request.tokens is not None:
-                key = request.caller.label if request.caller else NOBODY
-                metrics.count_tokens(model, backend, key, request.tokens)
+                metrics.count_tokens(model, backend, request.key_id or NOBODY, request.tokens)
             if ttft_s is not None and request.stream:
                 metrics.model(model, backend).first_tokens.observe(ttft_s)
         series.codes[request.status] = series.codes.get(request.status, 0) + 1
@@ -213,7 +212,7 @@ class Core:
                 _ms(request.held_s) if request.held_s else None,
                 None if tokens is None else tokens[0],
                 None if tokens is None else tokens[1],
-                request.caller.id if request.caller else "",
+                request.key_id,
             )
         )
 

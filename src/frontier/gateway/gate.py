@@ -84,6 +84,7 @@ class Gate:
             self._metrics.refused("origin")
             return problem
         caller = request.caller = self.keyring.find(request.headers)
+        request.key_id = caller.id
         path = request.path
         needs = _NEEDS.get(path)
         if needs is None:

@@ -59,11 +59,6 @@ class Caller:
     slot: int = 0
     is_limited: bool = False
 
-    @property
-    def label(self) -> str:
-        """The ``key`` label of the metrics."""
-        return self.id or NOBODY
-
     def may_use(self, target: "Target") -> bool:
         """Tell whether it may ask for *target*, by whichever of its names."""
         models = self.models

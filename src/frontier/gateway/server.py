@@ -95,6 +95,7 @@ def serve(options: Options) -> None:
     usage = UsageFile(options.usage_file, ledger)
     if problem := usage.load():
         core.event("usage_lost", reason=problem)
+        core.log.flush()
     allow_many_connections()
     sockets = open_sockets(options.listen, options.workers)
     if options.workers > 1:

@@ -48,6 +48,7 @@ class Request:
         held_s: How long it waited for an engine to be replaced.
         span: Of the request, where spans are exported; `attempt` that of an engine's work on it.
         caller: Whose key it presents, once its head was judged.
+        key_id: Of that key; "" without one.
         extra: More header lines for the answer.
     """
 
@@ -73,6 +74,7 @@ class Request:
     span: "Span | None" = None
     attempt: "Span | None" = None
     caller: "Caller | None" = None
+    key_id = ""
     extra = b""
 
     def __init__(self) -> None:
