@@ -1,21 +1,18 @@
-"""The gateway's life: sockets, ticks, signals, an orderly end."""
+"""The gateway from its options to its end, as one process or as several."""
 
 import asyncio
-import gc
 import os
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from frontier.domain.errors import ConfigError
 from frontier.gateway import keys
 from frontier.gateway.app import create_app
 from frontier.gateway.board import Board, Colleague
 from frontier.gateway.core import Core
-from frontier.gateway.errors import STOPPING
-from frontier.gateway.health import probe_all
 from frontier.gateway.json_log import JsonLog
 from frontier.gateway.keys import Fixed
 from frontier.gateway.ledger import Ledger
@@ -30,16 +27,13 @@ from frontier.gateway.origins import Origins
 from frontier.gateway.reload import Reloader
 from frontier.gateway.route_file import read
 from frontier.gateway.route_table import build, load_sources
+from frontier.gateway.serving import LAST_WORDS_S, Server
 from frontier.gateway.spans import open_spans
 from frontier.gateway.usage_file import UsageFile
-from frontier.gateway.wire.client import ClientConnection
 from frontier.gateway.workers import Workers
 
-_TICK_S: Final = 0.1
-_PROBE_S: Final = 10.0
-_LAST_WORDS_S: Final = 1.0
-# Requests leave little garbage in cycles; the default of 700 scans for it far too often.
-_GC_THRESHOLD: Final = 20_000
+# A worker that has neither finished nor given up by then does not do so any more.
+_HUNG_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,10 +94,8 @@ def serve(options: Options) -> None:
     sockets = open_sockets(options.listen, options.workers)
     if options.workers > 1:
         _serve_by_many(options, core, reloader, usage, sockets)
-        return
-    core.spans = open_spans()
-    server = _Server(core, options.drain_s, sockets[0], _save_with(core, reloader, usage))
-    asyncio.run(server.run(lambda: _announce(core.event, core.log.flush, options, sockets[0])))
+    else:
+        _serve_alone(options, core, reloader, usage, sockets[0])
     usage.save()
 
 
@@ -144,13 +136,21 @@ def _read_key(path: Path | None) -> bytes | None:
     return key
 
 
-def _save_with(core: Core, reloader: Reloader, usage: UsageFile) -> Callable[[], None]:
-    def tick() -> None:
-        reloader.check()
-        if problem := usage.save_now_and_then(core.clock.now):
+def _serve_alone(
+    options: Options, core: Core, reloader: Reloader, usage: UsageFile, sockets: Sockets
+) -> None:
+    def save() -> None:
+        if problem := usage.save():
             core.event("usage_lost", reason=problem)
 
-    return tick
+    def tick() -> None:
+        reloader.check()
+        if usage.is_due(core.clock.now):  # in a thread: a disk may take its time
+            asyncio.get_running_loop().run_in_executor(None, save)
+
+    core.spans = open_spans()
+    server = Server(core, options.drain_s, sockets, tick)
+    asyncio.run(server.run(lambda: _announce(core.event, core.log.flush, options, sockets)))
 
 
 def _serve_by_many(
@@ -177,19 +177,18 @@ def _serve_by_many(
             if os.getppid() != parent:
                 os.kill(os.getpid(), signal.SIGTERM)
 
-        asyncio.run(_Server(core, options.drain_s, sockets[index], tick).run())
+        asyncio.run(Server(core, options.drain_s, sockets[index], tick).run())
 
     def keep_up() -> None:
         core.tick()
         reloader.check()
-        if problem := usage.save_now_and_then(core.clock.now):
+        if usage.is_due(core.clock.now) and (problem := usage.save()):
             workers.event("usage_lost", reason=problem)
 
     parent = os.getpid()
-    patience_s = options.drain_s + _LAST_WORDS_S + _PROBE_S
+    patience_s = options.drain_s + LAST_WORDS_S + _HUNG_S
     workers = Workers(sockets, work, on_tick=keep_up, patience_s=patience_s)
     workers.run(lambda: _announce(workers.event, lambda: None, options, sockets[0]))
-    usage.save()
 
 
 def _announce(
@@ -200,93 +199,3 @@ def _announce(
     if options.ready_fd is not None:
         with os.fdopen(options.ready_fd, "w") as ready:
             ready.write(f"{os.getpid()}\n")
-
-
-class _Server:
-    """One process that serves.
-
-    Args:
-        core: Shared by its connections.
-        drain_s: How long requests may finish.
-        sockets: To accept from.
-        on_tick: Called ten times a second.
-    """
-
-    def __init__(
-        self, core: Core, drain_s: float, sockets: Sockets, on_tick: Callable[[], None]
-    ) -> None:
-        self._core, self._drain_s = core, drain_s
-        self._sockets, self._on_tick = sockets, on_tick
-        self._stop = asyncio.Event()
-
-    async def run(self, announce: Callable[[], None] | None = None) -> None:
-        """Serve until a signal; a worker, which announces nothing, hears only its parent's."""
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(self._on_loop_error)
-        if announce is None:
-            loop.add_signal_handler(signal.SIGTERM, self._stop.set)
-            loop.add_signal_handler(signal.SIGQUIT, self._on_second)
-        else:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self._on_signal)
-        servers = [
-            await loop.create_server(lambda: ClientConnection(self._core), sock=s)
-            for s in self._sockets
-        ]
-        self._tick(loop)
-        if announce is not None:
-            announce()
-        prober = loop.create_task(self._probe())
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_GC_THRESHOLD, 20, 20)
-        await self._stop.wait()
-        for server in servers:
-            server.close()
-        prober.cancel()
-        await self._drain()
-
-    def _on_signal(self) -> None:
-        """Stop in order; a second signal stops at once."""
-        if self._stop.is_set():
-            self._on_second()
-        self._stop.set()
-
-    def _on_second(self) -> None:
-        self._core.close()
-        self._stop.set()
-
-    def _on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        error: BaseException | None = context.get("exception")
-        if error is None:
-            self._core.event("loop", message=context["message"])
-        elif not isinstance(error, OSError):
-            self._core.bug(error)
-
-    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        loop.call_later(_TICK_S, self._tick, loop)
-        self._core.tick()
-        self._on_tick()
-
-    async def _probe(self) -> None:
-        while True:
-            await probe_all(self._core)
-            await asyncio.sleep(_PROBE_S)
-
-    async def _drain(self) -> None:
-        core = self._core
-        core.stop()
-        if not await self._is_empty_within(self._drain_s):
-            for client in tuple(core.clients):
-                client.stop(STOPPING)
-            await self._is_empty_within(_LAST_WORDS_S)
-        core.event("stopped")
-        core.close()
-
-    async def _is_empty_within(self, wait_s: float) -> bool:
-        try:
-            async with asyncio.timeout(wait_s):
-                await self._core.is_empty.wait()
-        except TimeoutError:
-            return False
-        return True

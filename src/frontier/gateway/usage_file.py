@@ -44,12 +44,12 @@ class UsageFile:
             return f"{self._path}: budgets begin anew: {error}"
         return ""
 
-    def save_now_and_then(self, now: float) -> str:
-        """Save if it is time; return why it could not be, else ""."""
+    def is_due(self, now: float) -> bool:
+        """Tell whether it is time to save, once every five seconds of the clock's *now*."""
         if self._path is None or now < self._next_at:
-            return ""
+            return False
         self._next_at = now + _EVERY_S
-        return self.save()
+        return True
 
     def save(self) -> str:
         """Save what has changed; return why it could not be, else ""."""
