@@ -43,11 +43,11 @@ class Server:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._on_loop_error)
         if announce is None:
-            loop.add_signal_handler(signal.SIGTERM, self._stop.set)
-            loop.add_signal_handler(signal.SIGQUIT, self._on_second)
+            handlers = {signal.SIGTERM: self._stop.set, signal.SIGQUIT: self._on_second}
         else:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self._on_signal)
+            handlers = {signal.SIGTERM: self._on_signal, signal.SIGINT: self._on_signal}
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
         servers = [
             await loop.create_server(lambda: ClientConnection(self._core), sock=s)
             for s in self._sockets
@@ -64,6 +64,9 @@ class Server:
             server.close()
         prober.cancel()
         await self._drain()
+        for number in handlers:  # the loop closes its pipe before it stops listening to signals
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
     def _on_signal(self) -> None:
         """Stop in order; a second signal stops at once."""

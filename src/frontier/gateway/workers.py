@@ -21,6 +21,7 @@ _HEALTHY_S: Final = 5.0
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 5.0
 _BUG: Final = 1
+_OURS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 
 @dataclass(slots=True)
@@ -114,9 +115,12 @@ class Workers:
                 self._start(worker)
 
     def _start(self, worker: _Worker) -> None:
+        # a signal that came before the child has let go of our handlers would be lost
+        signal.pthread_sigmask(signal.SIG_BLOCK, _OURS)
         pid = os.fork()
         if pid == 0:
             self._be(worker)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _OURS)
         worker.pid, worker.started_at = pid, time.monotonic()
         self.event("worker_started", worker=worker.index, pid=pid)
 
@@ -128,6 +132,7 @@ class Workers:
             for number in (signal.SIGTERM, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal tells all; we hear the parent
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _OURS)
             mine = self._sockets[worker.index]
             for other in {s for sockets in self._sockets for s in sockets}.difference(mine):
                 other.close()
