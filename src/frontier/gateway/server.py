@@ -118,7 +118,7 @@ def _prepare(options: Options, ledger: Ledger) -> tuple[Core, Reloader]:
             options.origins, checks_host=options.check_host or is_loopback(options.listen)
         ),
         ledger=ledger,
-        most_held=max(1, options.most_held // options.workers),
+        most_held=-(-options.most_held // options.workers),
     )
     core.app = create_app(core)
     return core, Reloader(core, sources, source)
