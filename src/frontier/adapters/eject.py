@@ -56,7 +56,8 @@ def eject(
         for own, mode in ((workspace.models_yaml, 0o644), (workspace.keys_yaml, 0o600)):
             if own.is_file():
                 copy = target / PREFIX / "config" / own.name
-                write_atomic(copy, own.read_bytes(), mode=mode)
+                owner = own.stat().st_uid if os.geteuid() == 0 else None
+                write_atomic(copy, own.read_bytes(), mode=mode, owner=owner)
         if context is not None:
             shutil.copytree(context, target / CONTEXT, dirs_exist_ok=True)
     return tuple(_files(target))

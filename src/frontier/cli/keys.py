@@ -9,6 +9,7 @@ from frontier.cli.output import table, text
 from frontier.cli.session import DryRun, Json, Session
 from frontier.domain import keys as domain
 from frontier.domain.keys import Key
+from frontier.ports import KeyStore
 from frontier.usecases import keys as usecase
 
 app = typer.Typer(help="API keys of the gateway.", no_args_is_help=True)
@@ -24,7 +25,7 @@ class Change(Protocol):
     """Changes one key by its name or id."""
 
     def __call__(
-        self, store: usecase.Store, name: str, now: datetime, *, dry_run: bool = False
+        self, store: KeyStore, name: str, now: datetime, *, dry_run: bool = False
     ) -> usecase.Changed:
         """Do it, or tell what would be done."""
         ...

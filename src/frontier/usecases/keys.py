@@ -2,24 +2,13 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 from frontier.domain.errors import RefusedError, UsageError
 from frontier.domain.keys import Key, State, digest, find, is_name, new_id, new_secret
+from frontier.ports import KeyStore
 
 Verb = Literal["create", "rotate", "revoke"]
-
-
-class Store(Protocol):
-    """Where the keys are kept."""
-
-    def load(self) -> tuple[Key, ...]:
-        """Return all keys, the revoked ones included."""
-        ...
-
-    def save(self, keys: tuple[Key, ...]) -> None:
-        """Replace all keys."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +54,13 @@ class Changed:
     secret: str = field(default="", repr=False)
 
 
-def listed(store: Store, now: datetime, *, everything: bool = False) -> KeyList:
+def listed(store: KeyStore, now: datetime, *, everything: bool = False) -> KeyList:
     """Return the keys; with *everything* those that are revoked, too."""
     keys = [key for key in store.load() if everything or key.revoked is None]
     return KeyList(keys=tuple(shown(key, now) for key in keys))
 
 
-def create(store: Store, wanted: Key, now: datetime, *, dry_run: bool = False) -> Changed:
+def create(store: KeyStore, wanted: Key, now: datetime, *, dry_run: bool = False) -> Changed:
     """Add the key *wanted*; its id and its digest are made here.
 
     Raises:
@@ -95,7 +84,7 @@ def create(store: Store, wanted: Key, now: datetime, *, dry_run: bool = False) -
     return _changed("create", key, now, secret=secret, dry_run=dry_run)
 
 
-def rotate(store: Store, name: str, now: datetime, *, dry_run: bool = False) -> Changed:
+def rotate(store: KeyStore, name: str, now: datetime, *, dry_run: bool = False) -> Changed:
     """Give a key another secret; id and limits stay, the old secret is refused from now on.
 
     Raises:
@@ -114,7 +103,7 @@ def rotate(store: Store, name: str, now: datetime, *, dry_run: bool = False) -> 
     return _changed("rotate", key, now, secret=secret, dry_run=dry_run)
 
 
-def revoke(store: Store, name: str, now: datetime, *, dry_run: bool = False) -> Changed:
+def revoke(store: KeyStore, name: str, now: datetime, *, dry_run: bool = False) -> Changed:
     """Have a key refused from now on; its entry stays, so that the log tells whose it was.
 
     Raises:
