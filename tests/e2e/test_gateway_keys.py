@@ -224,6 +224,10 @@ def test_a_body_over_the_limit_is_413_with_the_key_in_the_log(
         ("/v1/models", {"api": 200, "admin": 200, "metrics": 403, "first": 200, "": 401}),
         ("/metrics", {"api": 200, "admin": 200, "metrics": 200, "first": 403, "": 401}),
         ("/admin/routes", {"api": 403, "admin": 200, "metrics": 403, "first": 403, "": 401}),
+        ("/%61dmin/routes", {"api": 403, "admin": 200, "metrics": 403, "first": 403, "": 401}),
+        ("/admin%2Froutes", {"api": 403, "admin": 200, "metrics": 403, "first": 403, "": 401}),
+        ("//admin//routes/", {"api": 403, "admin": 200, "metrics": 403, "first": 403, "": 401}),
+        ("/m%65trics", {"api": 200, "admin": 200, "metrics": 200, "first": 403, "": 401}),
         ("/healthz", {"api": 200, "admin": 200, "metrics": 200, "first": 200, "": 200}),
     ],
 )

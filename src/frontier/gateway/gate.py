@@ -1,6 +1,7 @@
 """The gate: whether a request's origin and key let it in, and what it may use up."""
 
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from frontier.gateway.keys import (
     ADMIN,
@@ -88,7 +89,7 @@ class Gate:
         path = request.path
         needs = _NEEDS.get(path)
         if needs is None:
-            needs = ADMIN if path.startswith(_ADMIN_PATHS) else API
+            needs = _needs(path)
         if caller.rights & needs == needs and caller.until > self._clock.epoch:
             return None
         return self._refuse(request, caller, needs)
@@ -131,6 +132,12 @@ class Gate:
         found = request.tokens
         tokens = found[0] + found[1] if found is not None else _estimate(request)
         self._limits.charge(caller, tokens, self._clock.epoch)
+
+
+def _needs(path: str) -> int:
+    """Return the rights for *path*; its route is found by what its percent-encoding means."""
+    path = unquote(path) if "%" in path else path
+    return _NEEDS.get(path, ADMIN if path.startswith(_ADMIN_PATHS) else API)
 
 
 def _estimate(request: "Request") -> int:
