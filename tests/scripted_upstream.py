@@ -172,6 +172,7 @@ class ScriptedUpstream:
         self._connections = 0
         self._is_over = False
         self._health = "200 OK"
+        self._told: dict[str, bytes] = {}
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
     @property
@@ -188,6 +189,10 @@ class ScriptedUpstream:
 
     def wait_for_request(self, name: str) -> Seen:
         return until(lambda: self.requests(name), what=f"a request for {name}")[0]
+
+    def tell(self, path: str, body: Mapping[str, Any]) -> None:
+        """Answer a GET of *path* with *body*; any other GET gets an empty object."""
+        self._told[path] = json.dumps(body).encode()
 
     def be_healthy(self, healthy: bool) -> None:
         self._health = "200 OK" if healthy else "503 Service Unavailable"
@@ -234,7 +239,7 @@ class ScriptedUpstream:
     def _answer(self, exchange: Exchange) -> None:
         seen = exchange.seen
         if seen.method == "GET":
-            answer(b"{}", self._health)(exchange)
+            answer(self._told.get(seen.path, b"{}"), self._health)(exchange)
             return
         self.seen.append(seen)
         name = seen.body.get("script", "")

@@ -10,6 +10,7 @@ from pathlib import Path
 import openai
 import pytest
 from openai import OpenAI
+from openai.types.chat import ChatCompletion
 
 from frontier.adapters.llama_server import find_engine
 from frontier.adapters.ports_free import free_port
@@ -172,3 +173,38 @@ def test_conformance_101_leaving_a_stream_frees_the_engine(
     assert got.usage is not None
     left = lambda: [line for line in served.lines if line.get("status") == 499]  # noqa: E731
     until(lambda: len(left()) == 4, what="four log lines of clients that left")
+
+
+def test_the_context_that_the_engine_really_has_is_published(served: GatewayProcess) -> None:
+    """Two slots of 512 tokens share one store, so a request alone may have all of it."""
+    published = lambda: get(served.port, "/v1/models").json["data"][0].get("max_model_len")  # noqa: E731
+
+    assert until(published, timeout_s=15, what="the engine's context") == 1024
+
+
+def test_an_answer_ends_at_the_end_of_the_context_and_forgets_nothing(client: OpenAI) -> None:
+    def ask(words: int, **fields: int) -> ChatCompletion:
+        return client.chat.completions.create(
+            model="smollm2:135m",
+            messages=[{"role": "user", "content": "Count. " * words}],
+            extra_body={"ignore_eos": True, **fields},
+        )
+
+    one = ask(100, max_tokens=1).usage
+    assert one is not None
+    words = int(940 / one.prompt_tokens * 100)  # what is left is generated quickly
+    answer = ask(words)
+
+    assert answer.usage is not None
+    assert answer.choices[0].finish_reason == "length"
+    assert 1000 < answer.usage.total_tokens <= 1024
+
+
+def test_conformance_051_a_real_overflow_is_the_typed_error(client: OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(
+            model="smollm2:135m", messages=[{"role": "user", "content": "Count. " * 1000}]
+        )
+
+    assert caught.value.code == "context_length_exceeded"
+    assert "This model's maximum context length is 1024 tokens" in str(caught.value)

@@ -258,11 +258,6 @@ def test_conformance_028_64_streams_at_once_get_their_own_text(
         ("502 Bad Gateway", b"<html><h1>nginx", (502, "upstream_error", "The engine answered")),
         ("500 Internal Server Error", b"panic: at the disco", (500, "upstream_error", "panic")),
         ("302 Found", b"", (502, "upstream_error", "The engine answered with status 302")),
-        (
-            "503 Service Unavailable",
-            b'{"error":{"message":"Loading model","type":"unavailable_error","code":503}}',
-            (503, "model_loading", "Loading model"),
-        ),
         ("429 Too Many Requests", b"", (429, "rate_limit_exceeded", "The engine answered")),
     ],
     ids=lambda value: str(value)[:30],

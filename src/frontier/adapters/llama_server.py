@@ -159,6 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pooling", choices=_POOLING, default="unspecified")
     parser.add_argument("--kv-unified", action="store_true")
     parser.add_argument("--metrics", action="store_true")
+    parser.add_argument("--no-context-shift", action="store_true")
     return parser
 
 
@@ -173,6 +174,7 @@ def _params(xllamacpp: Any, options: argparse.Namespace) -> Any:
     if options.n_gpu_layers is not None:
         params.n_gpu_layers = options.n_gpu_layers
     params.cache_ram_mib, params.kv_unified = options.cache_ram, options.kv_unified
+    params.ctx_shift = not options.no_context_shift
     params.embedding, params.endpoint_metrics = options.embeddings, options.metrics
     kind = f"LLAMA_POOLING_TYPE_{options.pooling.upper()}"
     params.pooling_type = getattr(xllamacpp.llama_pooling_type, kind)

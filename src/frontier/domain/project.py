@@ -59,6 +59,8 @@ class Route:
         backend: The engine's kind, as the gateway's route file names it.
         upstream_model: What the engine calls the model; "" where it uses the same name.
         url: Where the service listens; "" where the runtime chooses its port.
+        context: Tokens that every request may have, 0 for what the engine says; one whose slots
+            share their store says more, which holds only for a request alone.
     """
 
     model: str
@@ -67,6 +69,7 @@ class Route:
     aliases: tuple[str, ...] = ()
     upstream_model: str = ""
     url: str = ""
+    context: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

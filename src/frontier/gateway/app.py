@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from frontier.gateway.board import add, join
+from frontier.gateway.board import Report, add, join
 from frontier.gateway.errors import Problem, model_not_found, unknown_path, wrong_method
-from frontier.gateway.health import probe_all
+from frontier.gateway.health import is_ready, probe_all
+from frontier.gateway.report import report
 
 if TYPE_CHECKING:
     from frontier.gateway.core import Core
@@ -55,24 +56,29 @@ class _Control:
         return _json({"status": "ok"})
 
     async def readyz(self, _request: Request) -> Response:
-        """Answer 200 when every backend does, else 503 with the reasons."""
+        """Answer 200 when every model has an engine that does, else 503 with the reasons."""
         backends = await probe_all(self._core)
-        is_ready = not any(backends.values())
+        ready = is_ready(self._core, backends)
         body = {
-            "status": "ready" if is_ready else "not_ready",
+            "status": "ready" if ready else "not_ready",
             "backends": {name: reason or "ok" for name, reason in sorted(backends.items())},
             "config_error": self._core.config_error or None,
         }
-        return _json(body, 200 if is_ready else 503)
+        return _json(body, 200 if ready else 503)
+
+    async def _reports(self) -> tuple[Report, ...]:
+        """Return what every worker process has to tell."""
+        core = self._core
+        return await core.colleague.gather() if core.colleague else (report(core),)
 
     async def metrics(self, _request: Request) -> Response:
         """Render every metric."""
-        texts = [report.metrics for report in await self._core.reports()]
+        texts = [found.metrics for found in await self._reports()]
         return Response(texts[0] if len(texts) == 1 else add(texts), media_type=_METRICS_TYPE)
 
     async def routes(self, _request: Request) -> Response:
         """Tell which route files are in force, and what is under way by them and by older ones."""
-        return _json(join(report.state for report in await self._core.reports()))
+        return _json(join(found.state for found in await self._reports()))
 
     async def models(self, request: Request) -> Response:
         """List the models that the key may use, in one body that both APIs' clients read."""
@@ -103,7 +109,15 @@ class _Control:
             "display_name": name,
             "lifecycle": "active",
             "aliases": list(target.aliases),
+            **self._context(target),
         }
+
+    def _context(self, target: "Target") -> dict[str, Any]:
+        """Return the guaranteed context, as vLLM's and as llama.cpp's clients look for it."""
+        context = self._core.contexts.get(target.name)
+        if context is None:
+            return {}
+        return {"max_model_len": context.least, "meta": {"n_ctx": context.least}}
 
 
 def _may_use(request: Request, target: "Target") -> bool:

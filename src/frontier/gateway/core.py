@@ -4,21 +4,22 @@ import asyncio
 import time
 import traceback
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-import frontier
 from frontier.gateway.apis.known import OPERATIONS
-from frontier.gateway.board import Report, State
+from frontier.gateway.breaker import State
 from frontier.gateway.clock import Clock
-from frontier.gateway.errors import STOPPING
+from frontier.gateway.context import Context
 from frontier.gateway.gate import Gate
 from frontier.gateway.json_log import AccessLine, JsonLog
 from frontier.gateway.keys import NOBODY, Fixed, KeySource
 from frontier.gateway.ledger import Ledger
-from frontier.gateway.metrics import NO_BACKEND, OTHER, Metrics
+from frontier.gateway.metrics import OTHER, Metrics
 from frontier.gateway.origins import Origins
-from frontier.gateway.routes import Table, Target
+from frontier.gateway.routes import NO_BACKEND, Table, Target
 from frontier.gateway.spans import context_lines
+from frontier.gateway.wire.dispatch import Dispatcher
 from frontier.gateway.wire.hold import MOST_HELD, Holds
 from frontier.gateway.wire.pool import Pools
 
@@ -34,6 +35,7 @@ _OK = 200
 _CONTROL_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/v1/models", "/admin/routes"})
 # A new container's name or port may be known a moment before connections get through.
 _SETTLE_S: Final = 5.0
+_BAD: Final[tuple[State, ...]] = ("closed", "half_open", "open")
 
 
 class Core:
@@ -42,6 +44,8 @@ class Core:
     Attributes:
         table: Swapped whole on reload; a request keeps the route it began with.
         gate: Who may ask, and how much.
+        contexts: What the engines of a model have, as far as they say.
+        is_fresh: The table, or an engine behind it, is new: its engines are to be asked again.
         config_error: Why the last change of a route file was rejected, empty if it was not.
         rejected: SHA-256 of the files whose present content is not in force, hex, by path.
         colleague: The other worker processes, None where there are none.
@@ -87,17 +91,45 @@ class Core:
         self.started_at = int(time.time())
         self.pools = Pools()
         self.holds = Holds(most_held)
+        self.dispatcher = Dispatcher(self)
+        self.contexts: dict[str, Context] = {}
+        self.is_fresh = True
         self._take(table, settles_until=0.0)
 
     def use(self, table: Table) -> None:
         """Route by *table* from the next request on, and those that wait for it."""
         self._take(table, settles_until=self.clock.now + _SETTLE_S)
-        self.holds.look_again()
+        self.dispatcher.look_again()
 
     def _take(self, table: Table, *, settles_until: float) -> None:
         self.table = table
         self.metrics.declare(table)
         self.pools.use(table.addresses, settles_until=settles_until)
+        self.is_fresh = True
+        self.measure()
+
+    def measure(self) -> None:
+        """Take over what engines have said of their contexts, and what the table says."""
+        found = ((t.name, [*self._contexts(t)]) for t in self.table.targets)
+        self.contexts = {name: Context(min(c), max(c)) for name, c in found if c}
+
+    def _contexts(self, target: Target) -> Iterator[int]:
+        for backend in target.backends:
+            pool = self.pools[backend.address] if backend.address else None
+            real = pool.contexts.get(backend.upstream_model, 0) if pool else 0
+            limit = backend.limits.context
+            if real or limit:
+                yield min(real or limit, limit or real)
+
+    def breakers(self) -> dict[str, State]:
+        """Return the state of the worst circuit breaker of each backend."""
+        worst: dict[str, State] = {}
+        for backend in (b for t in self.table.targets for b in t.backends):
+            if backend.address is not None:
+                state = self.pools[backend.address].breaker.state(self.clock.now)
+                if _BAD.index(state) >= _BAD.index(worst.get(backend.name, "closed")):
+                    worst[backend.name] = state
+        return worst
 
     def reject(self, reason: str) -> None:
         """Remember why a changed file was not taken."""
@@ -114,8 +146,12 @@ class Core:
         return Counter(relay.place for relay in relays if relay is not None)
 
     def held(self) -> "Counter[str]":
-        """Count the requests that wait for their engine, by model."""
-        return Counter(hold.request.model for hold in self.holds)
+        """Count the requests that wait for a new or loading engine, by model."""
+        return Counter(hold.lane for hold in self.holds if hold.why != "busy")
+
+    def queued(self) -> "Counter[str]":
+        """Count the requests that wait for a free engine, by model."""
+        return Counter(hold.lane for hold in self.holds if hold.why == "busy")
 
     def trace_lines(self, request: "Request", target: "Target") -> bytes:
         """Return the header lines that tell an engine the request's trace."""
@@ -123,41 +159,11 @@ class Core:
             return self.spans.attempt(request, target)
         return context_lines(request.headers) if b"traceparent" in request.headers else b""
 
-    def report(self) -> Report:
-        """Return what this process has: its metrics, and what is under way."""
-        in_flight, held = self.in_flight(), self.held()
-        by_model: Counter[tuple[str, ...]] = Counter()
-        for (model, backend, _), count in in_flight.items():
-            by_model[model, backend] += count
-        text = self.metrics.render(
-            clients=len(self.clients),
-            upstreams=self.pools.open,
-            in_flight=by_model,
-            held=held,
-            version=frontier.__version__,
-        )
-        rows = [
-            {"model": model, "backend": backend, "backend_url": url, "requests": count}
-            for (model, backend, url), count in sorted(in_flight.items())
-        ]
-        state: State = {
-            "files": {**self.table.digests, **self.gate.keyring.digests},
-            "rejected": self.rejected,
-            "config_error": self.config_error or None,
-            "models": [_route(target, held[target.name]) for target in self.table.targets],
-            "in_flight": rows,
-        }
-        return Report(text, state)
-
-    async def reports(self) -> tuple[Report, ...]:
-        """Return what every worker process has."""
-        return await self.colleague.gather() if self.colleague else (self.report(),)
-
     def stop(self) -> None:
         """Finish what is under way and take nothing new on."""
         self.is_stopping = True
         self.event("draining", requests=self.in_flight().total(), held=len(self.holds))
-        self.holds.stop(STOPPING)
+        self.dispatcher.stop()
         if not self.clients:
             self.is_empty.set()
         for client in tuple(self.clients):
@@ -212,6 +218,7 @@ class Core:
                 _ms(request.held_s) if request.held_s else None,
                 None if tokens is None else tokens[0],
                 None if tokens is None else tokens[1],
+                request.fallback_from,
                 request.key_id,
             )
         )
@@ -230,6 +237,8 @@ class Core:
         now = self.clock.now
         for client in [c for c in self.clients if c.deadline <= now]:
             client.on_deadline(now)
+        if self.holds:
+            self.dispatcher.wake()
         self.pools.prune(now)
         self.log.flush()
 
@@ -241,18 +250,6 @@ class Core:
         if self.spans is not None:
             self.spans.close()
         self.log.flush()
-
-
-def _route(target: "Target", held: int) -> State:
-    return {
-        "name": target.name,
-        "aliases": list(target.aliases),
-        "backend": target.backend,
-        "backend_url": target.address.url if target.address else None,
-        "upstream_model": target.upstream_model,
-        "hold": target.is_held,
-        "held": held,
-    }
 
 
 def _route_label(path: str) -> str:

@@ -1,6 +1,7 @@
 """Failures as HTTP answers, in the shape that OpenAI's clients understand."""
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -87,14 +88,62 @@ def not_running(model: str, backend: str) -> Problem:
     return Problem(503, message, code="model_loading", headers=headers)
 
 
-def held_too_long(model: str, waited_s: float) -> Problem:
-    """Return the 503 for a request that waited for an engine to be replaced, in vain."""
-    message = (
-        f"The model `{model}` is not available yet: its engine is being replaced, and this "
-        f"request has waited {waited_s:.0f} s for the new one."
-    )
+def held_too_long(model: str, why: str, waited_s: float) -> Problem:
+    """Return the 503 for a request that waited for an engine in vain.
+
+    Args:
+        model: The name that was asked.
+        why: What it waited for: ``replaced``, ``loading`` or ``busy``.
+        waited_s: For how long.
+    """
     headers = ((b"retry-after", b"10"),)
+    if why == "busy":
+        message = (
+            f"All engines of the model `{model}` are busy, and this request has waited "
+            f"{waited_s:.0f} s for a free one."
+        )
+        return Problem(503, message, code="overloaded", headers=headers)
+    what = "its engine is being replaced" if why == "replaced" else "its engine loads it"
+    message = (
+        f"The model `{model}` is not available yet: {what}, and this request has waited "
+        f"{waited_s:.0f} s."
+    )
     return Problem(503, message, code="model_loading", headers=headers)
+
+
+def queue_full(model: str, waiting: int, wait_s: float) -> Problem:
+    """Return the 429 for a request that finds the queue full.
+
+    Args:
+        model: The name that was asked.
+        waiting: How many requests wait already.
+        wait_s: How long the last one that was served had to wait: what to expect.
+    """
+    message = (
+        f"All engines of the model `{model}` are busy, and {waiting} requests wait already, "
+        f"as many as may."
+    )
+    headers = ((b"retry-after", b"%d" % min(max(math.ceil(wait_s), 1), 60)),)
+    return Problem(429, message, code="rate_limit_exceeded", headers=headers)
+
+
+def unavailable(model: str, wait_s: float) -> Problem:
+    """Return the 503 for a model whose engines have failed and rest for *wait_s* seconds."""
+    message = (
+        f"The model `{model}` is not available: its engine failed several times in a row and is "
+        f"asked again in {wait_s:.0f} s."
+    )
+    headers = ((b"retry-after", b"%d" % math.ceil(wait_s)),)
+    return Problem(503, message, code="overloaded", headers=headers)
+
+
+def context_exceeded(limit: int, least: int, param: str) -> Problem:
+    """Return the 400 for a text of *least* tokens or more that cannot fit into *limit* tokens."""
+    message = (
+        f"This model's maximum context length is {limit} tokens. However, your request has at "
+        f"least {least} tokens. Please shorten it."
+    )
+    return Problem(400, message, code="context_length_exceeded", param=param)
 
 
 def bad_gateway(reason: str) -> Problem:
@@ -118,7 +167,7 @@ STOPPING: Final = Problem(
 )
 HELD_TOO_MANY: Final = Problem(
     503,
-    "The model's engine is being replaced, and too many requests wait for it already.",
+    "The model's engine cannot take requests now, and too many wait for one already.",
     code="overloaded",
     headers=((b"retry-after", b"5"),),
 )

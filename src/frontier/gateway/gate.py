@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from frontier.gateway.clock import Clock
     from frontier.gateway.errors import Problem
     from frontier.gateway.metrics import Metrics
-    from frontier.gateway.routes import Route
+    from frontier.gateway.routes import Target
     from frontier.gateway.wire.request import Request
 
 _NEEDS: Final = {
@@ -107,12 +107,12 @@ class Gate:
         self._metrics.refused("forbidden")
         return FORBIDDEN
 
-    def admit(self, request: "Request", asked: str, route: "Route | None") -> "Problem | None":
+    def admit(self, request: "Request", asked: str, target: "Target | None") -> "Problem | None":
         """Return why *request* may not ask for *asked*; else count it against its key's limits."""
         caller = request.caller
         if caller is None:
             return None
-        if caller.models is not None and route is not None and not caller.may_use(route.target):
+        if caller.models is not None and target is not None and not caller.may_use(target):
             self._metrics.refused("model")
             return wrong_model(asked)
         if not caller.is_limited:

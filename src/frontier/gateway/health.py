@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from frontier.gateway.engine_context import read_contexts
 from frontier.gateway.routes import Address, Target
 from frontier.gateway.wire.resolver import Resolver
 
@@ -18,6 +20,8 @@ _PATHS: Final = {
     "openai": "/v1/models",
 }
 _PROBE_S: Final = 1.0
+_ALL_S: Final = 10.0
+_OPEN_S: Final = 1.0
 _LONGEST_LINE: Final = 4096
 
 
@@ -58,17 +62,62 @@ async def _probe(address: Address, path: str, resolver: Resolver) -> str:
 
 async def probe_all(core: "Core") -> dict[str, str]:
     """Return why each backend is not ready, empty if it is, and set its ``up`` metric."""
-    targets = core.table.targets
-    places = {(t.backend, t.address) for t in targets if t.address is not None}
-    order = sorted(places, key=lambda place: (place[0], place[1].url))
-    reasons = await asyncio.gather(*(probe(a, _PATHS[b], core.pools.resolver) for b, a in order))
-    unplaced = [t for t in targets if t.address is None]
-    found = {t.backend: _unplaced(t) for t in sorted(unplaced, key=lambda t: t.is_held)}
-    for (backend, _), reason in zip(order, reasons, strict=True):
-        found[backend] = "; ".join(filter(None, (found.get(backend, ""), reason)))
-    for backend, reason in found.items():
-        core.metrics.backend_up[backend] = 0 if reason else 1
+    backends = [(t, b) for t in core.table.targets for b in t.backends]
+    places = {(b.name, t.backend, b.address) for t, b in backends if b.address is not None}
+    order = sorted(places, key=lambda place: (place[0], place[2].url))
+    resolver = core.pools.resolver
+    reasons = await asyncio.gather(*(probe(a, _PATHS[kind], resolver) for _, kind, a in order))
+    unplaced = [(t, b) for t, b in backends if b.address is None]
+    found = {b.name: _unplaced(t) for t, b in sorted(unplaced, key=lambda place: place[0].is_held)}
+    for (name, _, _), reason in zip(order, reasons, strict=True):
+        found[name] = "; ".join(filter(None, (found.get(name, ""), reason)))
+    for name, reason in found.items():
+        core.metrics.backend_up[name] = 0 if reason else 1
     return found
+
+
+def is_ready(core: "Core", reasons: Mapping[str, str]) -> bool:
+    """Tell whether every model has an engine that is ready.
+
+    Args:
+        core: Its table has the models.
+        reasons: What `probe_all` returned.
+    """
+    return all(any(not reasons.get(b.name) for b in t.backends) for t in core.table.targets)
+
+
+async def probe_open(core: "Core") -> None:
+    """Ask the engines whose circuit breaker is open, so that no request has to find out."""
+    now = core.clock.now
+    kinds = {b.address: t.backend for t in core.table.targets for b in t.backends}
+    tripped = [pool for pool in core.pools if pool.breaker.state(now) == "open"]
+    paths = [_PATHS[kinds[pool.address]] for pool in tripped]
+    reasons = await asyncio.gather(
+        *(
+            probe(p.address, path, core.pools.resolver)
+            for p, path in zip(tripped, paths, strict=True)
+        )
+    )
+    for pool, reason in zip(tripped, reasons, strict=True):
+        if not reason:
+            pool.breaker.is_reached(core.clock.now)
+        elif not pool.breaker.is_loading:
+            pool.breaker.is_unreachable(core.clock.now)
+
+
+async def watch(core: "Core") -> None:
+    """Ask engines how they are, for ever: all of them now and then, those that failed often."""
+    due_at = 0.0
+    while True:
+        try:
+            if core.is_fresh or core.clock.now >= due_at:
+                core.is_fresh = False
+                due_at = core.clock.now + _ALL_S
+                await asyncio.gather(probe_all(core), read_contexts(core))
+            await probe_open(core)
+        except Exception as error:  # whatever it is, the next round may be better
+            core.bug(error)
+        await asyncio.sleep(_OPEN_S)
 
 
 def _unplaced(target: Target) -> str:

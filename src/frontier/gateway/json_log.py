@@ -18,7 +18,8 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
         route: The path that answers, ``other`` for unknown ones.
         status: HTTP status; 499 if the client left first; of a stream that broke, its cause.
         ttft_ms: From the request's first byte to the first byte of the answer's body.
-        held_ms: Part of both durations: how long it waited for its engine to be replaced.
+        held_ms: Part of both durations: how long it waited here for an engine.
+        fallback_from: The model that was asked, where another one answered.
         bytes: Sent to the client.
         key: The id of the API key, none without one.
     """
@@ -36,6 +37,7 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
     held_ms: float | None = None
     tokens_in: int | None = None
     tokens_out: int | None = None
+    fallback_from: str = ""
     key: str = ""
 
 

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from frontier.gateway.apis.known import OPERATIONS
+from frontier.gateway.breaker import State
 from frontier.gateway.keys import NOBODY
 from frontier.gateway.limits import SCOPES, Scope
-from frontier.gateway.routes import Table
+from frontier.gateway.routes import NO_BACKEND, Table, Target
 
 BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 OTHER: Final = "other"
-NO_BACKEND: Final = "none"
 DIRECTIONS: Final = ("input", "output", "cached")
+Outcome = Literal["ok", "error", "timeout", "rejected"]
+_OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
+_STATES: Final[tuple[State, ...]] = get_args(State)
+_PRIORITY: Final = "normal"  # there is one, so far; dashboards know the label
 _CODES: Final = (200, 400, 403, 429, 499, 500, 502, 503, 504)
 _OTHER_CODES: Final = (400, 401, 403, 404, 408, 413, 499, 500)
 _BOOL: Final = ("false", "true")
@@ -23,6 +27,7 @@ _REQUESTS: Final = ("operation", "model", "backend", "route", "code", "stream")
 _DURATIONS: Final = ("operation", "model", "backend", "stream")
 _MODEL: Final = ("model", "backend")
 _TOKENS: Final = (*_MODEL, "key", "direction")
+_QUEUE: Final = ("model", "priority")
 # More label sets than that come only when they are used.
 _MOST_DECLARED: Final = 2000
 
@@ -77,7 +82,15 @@ class ModelSeries:
 
 
 class Metrics:
-    """What the gateway counts. Label values come from configuration, never from a request."""
+    """What the gateway counts. Label values come from configuration, never from a request.
+
+    Attributes:
+        backend_up: 0 or 1 by backend.
+        attempts: How requests ended at an engine, by backend.
+        retries: Requests that a backend could not take and that were sent again, by backend.
+        fallbacks: Requests that another model answered, by the model asked and the other.
+        queue_waits: How long requests waited for a free engine, by model.
+    """
 
     def __init__(self) -> None:
         self.backend_up: dict[str, int] = {}
@@ -86,6 +99,10 @@ class Metrics:
         self._refused: dict[Refusal, int] = dict.fromkeys(REFUSALS, 0)
         self._keys: tuple[str, ...] = (NOBODY,)
         self._tokens: dict[tuple[str, str, str], list[int]] = {}
+        self.attempts: dict[str, dict[Outcome, int]] = {}
+        self.retries: dict[str, int] = {}
+        self.fallbacks: dict[tuple[str, str], int] = {}
+        self.queue_waits: dict[str, Histogram] = {}
         self._series: dict[tuple[str, str, str, bool], Series] = {}
         self._durations: dict[tuple[str, str, str, str], Histogram] = {}
         self._models: dict[tuple[str, str], ModelSeries] = {}
@@ -95,12 +112,23 @@ class Metrics:
         for path in OPERATIONS:
             self._declare(path, OTHER, NO_BACKEND, stream=False, codes=_OTHER_CODES)
         for target in table.targets:
-            self.backend_up.setdefault(target.backend, 0)
-            self._models.setdefault((target.name, target.backend), ModelSeries())
-            for path, operation in OPERATIONS.items():
-                for stream in (False, True) if operation.streams else (False,):
-                    self._declare(path, target.name, target.backend, stream=stream, codes=_CODES)
+            self.queue_waits.setdefault(target.name, Histogram())
+            self._declare_target(target, target.label)
+            for backend in target.backends:
+                self.backend_up.setdefault(backend.name, 0)
+                self.attempts.setdefault(backend.name, dict.fromkeys(_OUTCOMES, 0))
+                self.retries.setdefault(backend.name, 0)
+                self._models.setdefault((target.name, backend.name), ModelSeries())
+                self._declare_target(target, backend.name)
+        for route in table.routes.values():
+            for fallback in route.fallbacks:
+                self.fallbacks.setdefault((route.target.name, fallback.target.name), 0)
         self._declare_tokens()
+
+    def _declare_target(self, target: Target, backend: str) -> None:
+        for path, operation in OPERATIONS.items():
+            for stream in (False, True) if operation.streams else (False,):
+                self._declare(path, target.name, backend, stream=stream, codes=_CODES)
 
     def _declare(
         self, path: str, model: str, backend: str, *, stream: bool, codes: Iterable[int] = ()
@@ -171,6 +199,32 @@ class Metrics:
         for name in dict.fromkeys(name for name, _ in self._models):
             yield (name,), counts.get(name, 0)
 
+    def _routing(self, queued: Mapping[str, int], breakers: Mapping[str, State]) -> Iterator[str]:
+        """Yield what became of requests between the client and an engine."""
+        depths = (((name, _PRIORITY), queued.get(name, 0)) for name in self.queue_waits)
+        waits = (((name, _PRIORITY), wait) for name, wait in self.queue_waits.items())
+        attempts = (
+            ((name, outcome), count)
+            for name, counts in self.attempts.items()
+            for outcome, count in counts.items()
+        )
+        retries = (((name,), count) for name, count in self.retries.items())
+        states = (
+            ((name, state), int(breakers.get(name, "closed") == state))
+            for name in self.attempts
+            for state in _STATES
+        )
+        yield from _family("frontier_queue_depth", "gauge", _QUEUE, depths)
+        yield from _histograms("frontier_queue_wait_seconds", _QUEUE, waits)
+        yield from _family(
+            "frontier_backend_attempts_total", "counter", ("backend", "outcome"), attempts
+        )
+        yield from _family("frontier_retries_total", "counter", ("backend",), retries)
+        yield from _family(
+            "frontier_fallbacks_total", "counter", ("from", "to"), self.fallbacks.items()
+        )
+        yield from _family("frontier_circuit_breaker_state", "gauge", ("backend", "state"), states)
+
     def render(
         self,
         *,
@@ -178,6 +232,8 @@ class Metrics:
         upstreams: int,
         in_flight: Mapping[Labels, int],
         held: Mapping[str, int],
+        queued: Mapping[str, int],
+        breakers: Mapping[str, State],
         version: str,
     ) -> str:
         """Return the exposition, Prometheus text format 0.0.4.
@@ -186,7 +242,9 @@ class Metrics:
             clients: Open connections from clients.
             upstreams: Open connections to engines.
             in_flight: Requests that engines work on, by model and backend.
-            held: Requests that wait for their engine to be replaced, by model.
+            held: Requests that wait for their engine to be replaced or to load, by model.
+            queued: Requests that wait for a free engine, by model.
+            breakers: The state of each backend's worst circuit breaker.
             version: Of Frontier, for ``frontier_build_info``.
         """
         first_tokens = ((labels, s.first_tokens) for labels, s in self._models.items())
@@ -203,6 +261,7 @@ class Metrics:
             *_family("frontier_tokens_total", "counter", _TOKENS, self._token_samples()),
             *_family("frontier_inflight_requests", "gauge", _MODEL, working),
             *_family("frontier_held_requests", "gauge", ("model",), self._held_samples(held)),
+            *self._routing(queued, breakers),
             *_family("frontier_open_connections", "gauge", ("kind",), connections),
             *_family("frontier_backend_up", "gauge", ("backend",), up),
             *_family("frontier_rate_limited_total", "counter", ("scope",), limited),
@@ -220,7 +279,13 @@ _HELP: Final = {
     "frontier_time_to_first_token_seconds": "From a request's first byte to a stream's first.",
     "frontier_tokens_total": "Tokens, as far as answers carry their usage.",
     "frontier_inflight_requests": "Requests that an engine works on.",
-    "frontier_held_requests": "Requests that wait for their model's engine to be replaced.",
+    "frontier_held_requests": "Requests that wait for an engine to be replaced or to load.",
+    "frontier_queue_depth": "Requests that wait for a free engine of their model.",
+    "frontier_queue_wait_seconds": "How long requests waited for a free engine.",
+    "frontier_backend_attempts_total": "Requests sent to an engine by what became of them.",
+    "frontier_retries_total": "Requests that a backend could not take, sent again elsewhere.",
+    "frontier_fallbacks_total": "Requests that another model answered.",
+    "frontier_circuit_breaker_state": "1 for the state of the backend's circuit breaker.",
     "frontier_open_connections": "Open TCP connections.",
     "frontier_backend_up": "1 if every engine of this backend answered its last probe.",
     "frontier_config_reload_failures_total": "Changed files that were rejected.",

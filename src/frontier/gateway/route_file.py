@@ -11,9 +11,14 @@ import msgspec
 import yaml
 
 from frontier.domain.errors import ConfigError
+from frontier.gateway.choice import Balance
 
 Backend = Literal["vllm", "llamacpp", "mistral", "ollama", "openai"]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+# Stands in a header and in metrics.
+BackendName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 
 _DEEPEST: Final = 32
 
@@ -34,6 +39,24 @@ class TimeoutEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hold: str | float | None = None
 
 
+class LimitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one engine may be asked; what is not given is the model's, or has its default."""
+
+    concurrency: Positive | None = None
+    queue: Count | None = None
+    context: Positive | None = None
+
+
+class BackendEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of several engines of a model."""
+
+    url: str | None = None
+    name: BackendName | None = None
+    weight: Count = 1
+    upstream_model: Name | None = None
+    limits: LimitEntry = LimitEntry()
+
+
 class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One model as the file has it."""
 
@@ -44,6 +67,10 @@ class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     upstream_model: Name | None = None
     hold: bool = False
     timeouts: TimeoutEntry = TimeoutEntry()
+    limits: LimitEntry = LimitEntry()
+    backends: tuple[BackendEntry, ...] = ()
+    balance: Balance = "weights"
+    fallbacks: tuple[Name, ...] = ()
 
 
 class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,24 +4,15 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, NamedTuple
-from urllib.parse import urlsplit
+from typing import Final
+from urllib.parse import quote
 
-from frontier.gateway.durations import seconds
-from frontier.gateway.route_file import Content, ModelEntry, RouteFile, TimeoutEntry, read
-from frontier.gateway.routes import Address, Route, Table, Target, Timeouts
+from frontier.gateway.route_entries import Engine, Model, checked
+from frontier.gateway.route_file import Content, RouteFile, read
+from frontier.gateway.routes import NO_BACKEND, Address, Backend, Route, Routes, Table, Target
 
 # In single-model mode llama.cpp's server never looks at `model`: the body can go as it came.
 _IGNORES_NAMES: Final = frozenset({"llamacpp"})
-_TIMEOUTS: Final = ("connect", "first_token", "idle", "total", "hold")
-
-
-class _Model(NamedTuple):
-    """One entry with its values checked; what other files say is not in it yet."""
-
-    entry: ModelEntry
-    address: Address | None
-    timeouts: Timeouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +25,7 @@ class Source:
 
     path: Path
     sha256: str
-    models: tuple[_Model, ...]
+    models: tuple[Model, ...]
 
     @property
     def is_empty(self) -> bool:
@@ -49,7 +40,7 @@ def parse(content: Content) -> Source:
         ConfigError: it is wrong; the message names file, line and field.
     """
     file = RouteFile(content)
-    models = tuple(_model(file, index, entry) for index, entry in enumerate(file.models))
+    models = tuple(checked(file, index, entry) for index, entry in enumerate(file.models))
     return Source(content.path, content.sha256, models)
 
 
@@ -67,7 +58,7 @@ class _Engines:
     """What earlier files say about the places of engines.
 
     Attributes:
-        first: Each backend's first place, the default of later files; its hold time in seconds
+        first: Each kind's first place, the default of later files; its hold time in seconds
             if requests wait for it.
         holds_s: Addresses whose engine is being replaced, and how long requests wait for it.
     """
@@ -77,99 +68,102 @@ class _Engines:
     )
     holds_s: dict[Address, float] = field(default_factory=dict[Address, float])
 
-    def learn(self, models: Iterable[_Model]) -> None:
-        for entry, address, timeouts in models:
+    def learn(self, models: Iterable[Model]) -> None:
+        for entry, engines, timeouts in models:
             hold_s = timeouts.hold if entry.hold else None
-            if address is not None and hold_s is not None:
-                self.holds_s.setdefault(address, hold_s)
-            if address is not None or hold_s is not None:
-                self.first.setdefault(entry.backend, (address, hold_s))
+            for engine in engines:
+                if engine.address is not None and hold_s is not None:
+                    self.holds_s.setdefault(engine.address, hold_s)
+                if engine.address is not None or hold_s is not None:
+                    self.first.setdefault(entry.backend, (engine.address, hold_s))
 
-    def place(self, model: _Model) -> tuple[Address | None, float | None]:
-        """Return where *model* is computed, and its hold time if it is held."""
-        entry, address, timeouts = model
-        if entry.hold:
-            return address, timeouts.hold
-        if address is None:
-            return self.first.get(entry.backend, (None, None))
-        return address, self.holds_s.get(address)
+    def place(self, model: Model, engine: Engine) -> tuple[Address | None, float | None]:
+        """Return where *engine* is, and its hold time in seconds if it is held."""
+        if model.entry.hold:
+            return engine.address, model.timeouts.hold
+        if engine.address is None:
+            return self.first.get(model.entry.backend, (None, None))
+        return engine.address, self.holds_s.get(engine.address)
 
 
 def build(sources: Sequence[Source]) -> Table:
     """Return the table of *sources*; a later one wins wherever two use one name."""
-    routes: dict[str, Route] = {}
+    targets: dict[str, Target] = {}
     engines = _Engines()
     for source in sources:
         for model in source.models:
-            _replace(routes, _target(model, engines))
+            _replace(targets, _target(model, engines))
         engines.learn(source.models)
+    routes = {name: _routes(name, target, targets) for name, target in targets.items()}
     return Table(routes, {str(source.path): source.sha256 for source in sources})
 
 
-def _replace(routes: dict[str, Route], target: Target) -> None:
+def _replace(targets: dict[str, Target], target: Target) -> None:
     """Add *target*; the entry of an earlier file with the same name goes with its aliases."""
-    old = routes.get(target.name)
-    if old is not None and old.target.name == target.name:
-        for name in [n for n, route in routes.items() if route.target is old.target]:
-            del routes[name]
+    old = targets.get(target.name)
+    if old is not None and old.name == target.name:
+        for name in [n for n, other in targets.items() if other is old]:
+            del targets[name]
     for name in (target.name, *target.aliases):
-        routes[name] = _route(name, target)
+        targets[name] = target
 
 
-def _target(model: _Model, engines: _Engines) -> Target:
-    entry, _, timeouts = model
-    address, hold_s = engines.place(model)
-    if hold_s is not None and entry.timeouts.hold is None:
-        timeouts = replace(timeouts, hold=hold_s)
+def _target(model: Model, engines: _Engines) -> Target:
+    """Return what *model* means; it is held if all its engines are."""
+    entry, timeouts = model.entry, model.timeouts
+    places = [engines.place(model, engine) for engine in model.engines]
+    holds_s = [hold_s for _, hold_s in places if hold_s is not None]
+    is_held = len(holds_s) == len(places)
+    if is_held and entry.timeouts.hold is None:
+        timeouts = replace(timeouts, hold=max(holds_s))
     return Target(
         name=entry.name,
         aliases=entry.aliases,
         backend=entry.backend,
-        address=None if hold_s is not None else address,
-        upstream_model=entry.upstream_model or entry.name,
+        backends=tuple(
+            _backend(engine, None if hold_s is not None else address)
+            for engine, (address, hold_s) in zip(model.engines, places, strict=True)
+        ),
         timeouts=timeouts,
-        is_held=hold_s is not None,
+        label=NO_BACKEND if entry.backends else entry.backend,
+        balance=entry.balance,
+        fallbacks=entry.fallbacks,
+        is_held=is_held,
     )
 
 
-def _model(file: RouteFile, index: int, entry: ModelEntry) -> _Model:
-    where = f"models[{index}]"
-    url = entry.backend_url
-    address = None if url is None else _address(file, f"{where}.backend_url", url)
-    return _Model(entry, address, _timeouts(file, f"{where}.timeouts", entry.timeouts))
+def _backend(engine: Engine, address: Address | None) -> Backend:
+    return Backend(
+        name=engine.name,
+        address=address,
+        upstream_model=engine.upstream_model,
+        weight=engine.weight,
+        limits=engine.limits,
+    )
 
 
-def _address(file: RouteFile, where: str, url: str) -> Address:
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise file.error(where, f"{url!r} is not a URL: {error}") from error
-    if parts.scheme != "http" or not host or parts.query or parts.username:
-        raise file.error(where, f"{url!r} is not of the form http://HOST:PORT")
-    if any(character.isspace() or not character.isprintable() for character in url):
-        raise file.error(where, f"{url!r} contains a blank or a control character")
-    return Address(host, port or 80, parts.path.rstrip("/").removesuffix("/v1"))
+def _routes(asked: str, target: Target, targets: dict[str, Target]) -> Routes:
+    """Return all that the name *asked* leads to; a fallback that no file has is passed over."""
+    found = (targets[name] for name in target.fallbacks if name in targets)
+    fallbacks = tuple(_to(asked, other, is_fallback=True) for other in found if other is not target)
+    return replace(_to(asked, target), fallbacks=fallbacks)
 
 
-def _timeouts(file: RouteFile, where: str, entry: TimeoutEntry) -> Timeouts:
-    given: dict[str, float] = {}
-    for name in _TIMEOUTS:
-        value: str | float | None = getattr(entry, name)
-        if value is not None:
-            try:
-                given[name] = seconds(value)
-            except ValueError as error:
-                raise file.error(f"{where}.{name}", str(error)) from error
-    # a client that waits so long for an engine's first token waits as long for the engine
-    given.setdefault("hold", Timeouts(**given).first_token)
-    return Timeouts(**given)
+def _to(asked: str, target: Target, *, is_fallback: bool = False) -> Routes:
+    mark = b"x-frontier-model: %b\r\n" % quote(target.name).encode() if is_fallback else b""
+    each = tuple(_route(asked, target, backend, mark) for backend in target.backends)
+    return Routes(target=target, each=each)
 
 
-def _route(asked: str, target: Target) -> Route:
+def _route(asked: str, target: Target, backend: Backend, mark: bytes) -> Route:
+    if target.label == NO_BACKEND:
+        mark += b"x-frontier-backend: %b\r\n" % backend.name.encode()
+    is_named = asked == backend.upstream_model or target.backend in _IGNORES_NAMES
     return Route(
         asked=asked,
         target=target,
-        splice=asked != target.upstream_model and target.backend not in _IGNORES_NAMES,
+        backend=backend,
+        splice=not is_named,
         echo=b'"model":' + json.dumps(asked, ensure_ascii=False).encode(),
+        mark=mark,
     )

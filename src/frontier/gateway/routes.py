@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from frontier.domain.errors import ConfigError
+from frontier.gateway.choice import Balance
+
+NO_BACKEND: Final = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +19,8 @@ class Timeouts:
         first_token: From the request to the first byte of a streamed answer.
         idle: Between two reads once the answer began.
         total: The whole request; the only limit for the silence before an unstreamed answer.
-        hold: How long a request may wait here for an engine that is being replaced; before the
-            other times begin.
+        hold: How long a request may wait here for an engine that is being replaced, loads its
+            model or is busy; before the other times begin.
     """
 
     connect: float = 5.0
@@ -47,48 +50,130 @@ class Address(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one engine may be asked to do for one model.
+
+    Attributes:
+        concurrency: Requests at a time, 0 if there is no limit.
+        queue: How many may wait here while all are taken.
+        context: Tokens, 0 for what the engine says itself.
+    """
+
+    concurrency: int = 0
+    queue: int = 64
+    context: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """One engine that computes a model.
+
+    Attributes:
+        name: The ``backend`` label of every metric.
+        address: None while no engine of this kind runs, and while requests are held.
+        upstream_model: What the engine calls the model.
+        weight: Its share among the model's engines; 0: it takes nothing.
+    """
+
+    name: str
+    address: Address | None
+    upstream_model: str
+    weight: int = 1
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A configured model: who computes it and how long that may take.
 
     Attributes:
         name: What clients ask for; the ``model`` label of every metric.
-        address: None while no engine of this backend runs, and while requests are held.
-        upstream_model: What the engine calls it.
+        backend: The kind of its engines.
+        backends: Its engines, at least one.
+        label: The ``backend`` label of requests that no engine took.
+        fallbacks: Names of models that answer when no engine of this one can, in order.
         is_held: Requests wait for the next table.
     """
 
     name: str
     aliases: tuple[str, ...]
     backend: str
-    address: Address | None
-    upstream_model: str
+    backends: tuple[Backend, ...]
     timeouts: Timeouts
+    label: str
+    balance: Balance = "weights"
+    fallbacks: tuple[str, ...] = ()
     is_held: bool = False
+
+    @property
+    def address(self) -> Address | None:
+        """Where its first engine is."""
+        return self.backends[0].address
+
+    @property
+    def upstream_model(self) -> str:
+        """What its first engine calls it."""
+        return self.backends[0].upstream_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One name that clients may ask for, prepared so that a request needs no work twice.
+    """From one name to one engine, prepared so that a request needs no work twice.
 
     Attributes:
         asked: The name or alias.
         splice: The body needs the engine's own name for the model.
         echo: What a raw answer contains if the engine says the asked name itself.
+        mark: Header lines of the answer that say who gave it, where that is not plain.
         heads: Upstream request head by path, up to the value of Content-Length.
     """
 
     asked: str
     target: Target
+    backend: Backend
     splice: bool
     echo: bytes
+    mark: bytes = b""
     heads: dict[str, bytes] = field(default_factory=dict[str, bytes])
+
+    @property
+    def upstream_model(self) -> str:
+        """What the engine calls the model."""
+        return self.backend.upstream_model
+
+    @property
+    def address(self) -> Address:
+        """Where the engine is; only of a route that can be taken."""
+        address = self.backend.address
+        if address is None:
+            raise ConfigError(f"{self.backend.name}: no address")
+        return address
 
     def head(self, path: str) -> bytes:
         """Return the upstream request head for *path*, up to the value of Content-Length."""
         head = self.heads.get(path)
         if head is None:
-            head = self.heads[path] = _head(self.target, path)
+            head = self.heads[path] = _head(self.address, path)
         return head
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routes:
+    """All that one name leads to.
+
+    Attributes:
+        each: One to each of the target's engines.
+        fallbacks: From the same name to other models.
+    """
+
+    target: Target
+    each: tuple[Route, ...]
+    fallbacks: "tuple[Routes, ...]" = ()
+
+    @property
+    def has_others(self) -> bool:
+        """Tell whether there is anybody else to ask when one engine cannot be reached."""
+        return len(self.each) > 1 or bool(self.fallbacks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +184,14 @@ class Table:
         digests: SHA-256 of each file that it was built from, hex, by path.
     """
 
-    routes: Mapping[str, Route] = field(default_factory=dict[str, Route])
+    routes: Mapping[str, Routes] = field(default_factory=dict[str, Routes])
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def addresses(self) -> frozenset[Address]:
         """Every place that a request may be sent to."""
-        found = (route.target.address for route in self.routes.values())
-        return frozenset(address for address in found if address is not None)
+        backends = (b for route in self.routes.values() for b in route.target.backends)
+        return frozenset(b.address for b in backends if b.address is not None)
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -114,10 +199,7 @@ class Table:
         return tuple(r.target for name, r in self.routes.items() if r.target.name == name)
 
 
-def _head(target: Target, path: str) -> bytes:
-    address = target.address
-    if address is None:
-        raise ConfigError(f"{target.name}: no address")
+def _head(address: Address, path: str) -> bytes:
     return (
         f"POST {address.prefix}{path} HTTP/1.1\r\n"
         f"host: {address.authority}\r\n"

@@ -25,6 +25,7 @@ from frontier.gateway.listening import (
 )
 from frontier.gateway.origins import Origins
 from frontier.gateway.reload import Reloader
+from frontier.gateway.report import report
 from frontier.gateway.route_file import read
 from frontier.gateway.route_table import build, load_sources
 from frontier.gateway.serving import LAST_WORDS_S, Server
@@ -169,7 +170,7 @@ def _serve_by_many(
         core.clock.tick()
         core.spans = open_spans()  # its thread would not live on in a forked process
         reloader.check()
-        colleague = core.colleague = Colleague(board, index, core.report)
+        colleague = core.colleague = Colleague(board, index, lambda: report(core))
 
         def tick() -> None:
             reloader.check()

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from frontier.gateway.core import Core
 from frontier.gateway.errors import STOPPING
-from frontier.gateway.health import probe_all
+from frontier.gateway.health import watch
 from frontier.gateway.listening import Sockets
 from frontier.gateway.wire.client import ClientConnection
 
@@ -16,7 +16,6 @@ LAST_WORDS_S: Final = 1.0
 """How long clients may take an error for an answer once the drain is over."""
 
 _TICK_S: Final = 0.1
-_PROBE_S: Final = 10.0
 # Requests leave little garbage in cycles; the default of 700 scans for it far too often.
 _GC_THRESHOLD: Final = 20_000
 
@@ -55,7 +54,7 @@ class Server:
         self._tick(loop)
         if announce is not None:
             announce()
-        prober = loop.create_task(self._probe())
+        prober = loop.create_task(watch(self._core))
         gc.collect()
         gc.freeze()
         gc.set_threshold(_GC_THRESHOLD, 20, 20)
@@ -90,11 +89,6 @@ class Server:
         self._core.tick()
         self._on_tick()
 
-    async def _probe(self) -> None:
-        while True:
-            await probe_all(self._core)
-            await asyncio.sleep(_PROBE_S)
-
     async def _drain(self) -> None:
         core = self._core
         core.stop()
@@ -102,7 +96,7 @@ class Server:
             for client in tuple(core.clients):
                 client.stop(STOPPING)
             await self._is_empty_within(LAST_WORDS_S)
-        core.event("stopped")
+        core.event("stopped", tasks=len(asyncio.all_tasks()))
         core.close()
 
     async def _is_empty_within(self, wait_s: float) -> bool:

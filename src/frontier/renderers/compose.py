@@ -276,6 +276,7 @@ def _routes(spec: ComposeSpec) -> tuple[Route, ...]:
             aliases=model.aliases,
             upstream_model=stack.upstream_model,
             url=spec.listens,
+            context=model.context,
         ),
     )
 

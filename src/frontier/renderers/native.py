@@ -79,7 +79,13 @@ class GatewaySpec:
 
 def render(stack: str, engine: EngineSpec, gateway: GatewaySpec) -> Project:
     """Return the project that serves one model with llama.cpp behind the gateway."""
-    route = Route(model=engine.model, service=ENGINE, backend=ENGINE, aliases=engine.aliases)
+    route = Route(
+        model=engine.model,
+        service=ENGINE,
+        backend=ENGINE,
+        aliases=engine.aliases,
+        context=engine.context,
+    )
     return behind_gateway(stack, _engine(engine), route, gateway)
 
 
@@ -128,7 +134,8 @@ def server_flags(spec: EngineSpec) -> tuple[str, ...]:
     }
     valued = (word for flag in flags.items() for word in flag)
     # with a store per slot, llama.cpp b11549 gives wrong means for inputs of different lengths
-    return (*valued, "--metrics", "--embeddings", "--kv-unified")
+    # an answer that reaches the end of the context ends there; it never forgets its beginning
+    return (*valued, "--metrics", "--embeddings", "--kv-unified", "--no-context-shift")
 
 
 def _switch(value: bool) -> str:

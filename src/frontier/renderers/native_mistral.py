@@ -58,6 +58,7 @@ def render(stack: str, spec: MistralSpec, gateway: GatewaySpec) -> Project:
         backend=ENGINE,
         aliases=spec.aliases,
         upstream_model=_ITS_ONLY_MODEL,
+        context=spec.context,
     )
     return behind_gateway(stack, engine, route, gateway)
 

@@ -46,6 +46,8 @@ def _entry(route: Route, url: str, hold_s: float | None) -> str:
         "backend_url": url,
         "upstream_model": route.upstream_model or route.model,
     }
+    if route.context:
+        entry["limits"] = {"context": route.context}
     if hold_s is not None:
         entry["hold"] = True
         if hold_s:

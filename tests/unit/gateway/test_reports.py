@@ -20,6 +20,8 @@ RENDERED: Any = {
     "upstreams": 2,
     "in_flight": {('a"\n\\', "vllm"): 3},
     "held": {'a"\n\\': 4},
+    "queued": {},
+    "breakers": {},
     "version": "0",
 }
 LINE = AccessLine(time="t", request_id="r", route="/", status=200, duration_ms=1.0, bytes=2)

@@ -50,7 +50,7 @@ def test_only_engines_that_read_the_name_get_it_replaced(tmp_path: Path) -> None
     vllm = "  - {name: two, aliases: [zwei], backend: vllm, upstream_model: two-7b}\n"
     routes = load(tmp_path, ONE + vllm).routes
 
-    assert {name: route.splice for name, route in routes.items()} == {
+    assert {name: route.each[0].splice for name, route in routes.items()} == {
         "one": False,
         "uno": False,
         "eins": False,
@@ -105,7 +105,7 @@ def test_addresses(tmp_path: Path, url: str, address: Address) -> None:
     table = load(tmp_path, text)
 
     assert table.targets[0].address == address
-    head = table.routes["m"].head("/v1/embeddings").decode()
+    head = table.routes["m"].each[0].head("/v1/embeddings").decode()
     assert head.startswith(f"POST {address.prefix}/v1/embeddings HTTP/1.1\r\nhost: ")
     assert f"host: {address.authority}\r\n" in head
 

@@ -25,11 +25,13 @@ def test_a_model_becomes_an_engine_and_a_gateway_that_knows_the_way() -> None:
 
     check(project.services)
     assert [s.name for s in project.services] == ["llamacpp", "gateway"]
-    assert project.routes == (Route(model="smollm2:135m", service="llamacpp", backend="llamacpp"),)
+    assert project.routes == (
+        Route(model="smollm2:135m", service="llamacpp", backend="llamacpp", context=4096),
+    )
     assert argv(project, "llamacpp") == (
         "llama-server --model /m/a.gguf --alias smollm2:135m --host 127.0.0.1 --port {port} "
         "--ctx-size 4096 --parallel 1 --cache-ram 512 --pooling mean "
-        "--metrics --embeddings --kv-unified"
+        "--metrics --embeddings --kv-unified --no-context-shift"
     )
     assert argv(project, "gateway") == (
         "/py -m frontier.gateway --listen 127.0.0.1:11434 --listen 127.0.0.1:8081 "

@@ -39,6 +39,7 @@ def test_a_model_becomes_mistral_rs_and_a_gateway_that_knows_its_name_there() ->
             backend="mistral",
             aliases=("smollm2",),
             upstream_model="default",
+            context=4096,
         ),
     )
 

@@ -5,25 +5,19 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from frontier.gateway.apis.api import BadRequestError, Reply
 from frontier.gateway.apis.known import OPERATIONS
-from frontier.gateway.errors import (
-    BUG,
-    STOPPING,
-    Problem,
-    model_not_found,
-    not_running,
-    wrong_method,
-)
+from frontier.gateway.context import overflow
+from frontier.gateway.errors import BUG, Problem, wrong_method
 from frontier.gateway.origins import is_preflight, preflight
 from frontier.gateway.wire import answers
 from frontier.gateway.wire.arrival import RequestReader
 from frontier.gateway.wire.asgi import AsgiCall
-from frontier.gateway.wire.hold import Hold
+from frontier.gateway.wire.dispatch import Errand, Failure
 from frontier.gateway.wire.relay import Relay
 from frontier.gateway.wire.sockets import tuned
 
 if TYPE_CHECKING:
     from frontier.gateway.core import Core
-    from frontier.gateway.routes import Address, Route, Target
+    from frontier.gateway.routes import Route
     from frontier.gateway.wire.request import Request
 
 _FIRST_S: Final = 30.0
@@ -195,28 +189,18 @@ class ClientConnection(asyncio.Protocol):
 
     def _refusal(self, request: "Request", asked: str) -> Problem | None:
         """Return why the caller may not ask for the model *asked* now."""
-        route = self.core.table.routes.get(asked)
-        problem = self.core.gate.admit(request, asked, route)
-        if problem is not None and route is not None:
-            request.model, request.backend = route.target.name, route.target.backend
+        routes = self.core.table.routes.get(asked)
+        target = routes.target if routes is not None else None
+        problem = self.core.gate.admit(request, asked, target)
+        if problem is not None and target is not None:
+            request.model, request.backend = target.name, target.label
         return problem
 
     def _forward(self, request: "Request") -> None:
-        """Send *request* to the engine of its model, or hold it while there is none."""
-        asked = request.ask.model
-        route = self.core.table.routes.get(asked)
-        if route is None:
-            request.model = request.backend = ""  # it may have waited for a model that is gone
-            self.respond(request, model_not_found(asked))
-            return
-        target = route.target
-        request.model, request.backend = target.name, target.backend
-        if target.address is None:
-            self._wait(request, target)
-            return
-        self._send(request, route, target.address)
+        self.core.dispatcher.forward(Errand(self, request))
 
-    def _send(self, request: "Request", route: "Route", address: "Address") -> None:
+    def send(self, request: "Request", route: "Route") -> None:
+        """Send *request* to the engine of *route*."""
         try:
             outgoing = request.ask.outgoing(route)
         except BadRequestError as error:
@@ -225,8 +209,13 @@ class ClientConnection(asyncio.Protocol):
         if isinstance(outgoing, Reply):
             self._reply(request, outgoing)
             return
-        relay = Relay(self.core, self, request, route=route, address=address, outgoing=outgoing)
-        self._active = relay
+        context = self.core.contexts.get(route.target.name)
+        if context is not None:
+            problem = overflow(outgoing.path, outgoing.body, context.most)
+            if problem is not None:
+                self.respond(request, problem)
+                return
+        self._active = relay = Relay(self.core, self, request, route=route, outgoing=outgoing)
         relay.start()
 
     def _reply(self, request: "Request", reply: Reply) -> None:
@@ -235,23 +224,17 @@ class ClientConnection(asyncio.Protocol):
         self.write(answers.whole(request, _OK, headers, reply.body))
         self.finished(request)
 
-    def _wait(self, request: "Request", target: "Target") -> None:
-        core, ask = self.core, request.ask
-        problem = STOPPING if core.is_stopping else core.holds.refusal(ask.size)
-        if not target.is_held:
-            problem = not_running(ask.model, target.backend)
-        if problem is not None:
-            self.respond(request, problem)
-            return
-        self._active = hold = Hold(core, self, request)
-        core.holds.add(hold)
-        hold.wait(target.timeouts.hold)
+    def begin(self, active: Answering) -> None:
+        """Have *active* work on the answer to the current request."""
+        self._active = active
 
-    def send_on(self, request: "Request") -> None:
-        """Send a request that has waited, or whose engine was replaced before it answered."""
+    def send_on(
+        self, request: "Request", *, in_turn: bool = False, failure: Failure | None = None
+    ) -> None:
+        """Look anew for an engine: it has waited, or one could not take it."""
         self._active = None
         try:
-            self._forward(request)
+            self.core.dispatcher.forward(Errand(self, request, in_turn, failure))
         except Exception as error:
             self.core.bug(error)
             self.respond(request, BUG)

@@ -1,9 +1,10 @@
-"""Requests that wait while their model's engine is being replaced."""
+"""Requests that wait here until an engine can take them."""
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from frontier.gateway.errors import HELD_TOO_MANY, Problem, held_too_long
+from frontier.gateway.fair_queue import FairQueue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from frontier.gateway.core import Core
     from frontier.gateway.wire.client import ClientConnection
     from frontier.gateway.wire.request import Request
+
+# What a request waits for: another engine, this engine's model, a free place.
+Why = Literal["replaced", "loading", "busy"]
 
 MOST_HELD: Final = 1000
 # A long chat is half a megabyte of JSON; a gateway in a container has a few hundred.
@@ -23,27 +27,39 @@ class Hold:
 
     Attributes:
         request: What it asks is kept as it came.
+        lane: The model whose engines it waits for.
+        why: What it waits for.
     """
 
-    def __init__(self, core: "Core", client: "ClientConnection", request: "Request") -> None:
+    def __init__(
+        self,
+        core: "Core",
+        client: "ClientConnection",
+        request: "Request",
+        *,
+        lane: str,
+        why: Why,
+    ) -> None:
         self.request = request
+        self.lane = lane
+        self.why: Why = why
         self._core = core
         self._client = client
         self._since = core.clock.now
         self._began = time.perf_counter()
 
     def wait(self, hold_s: float) -> None:
-        """Wait until *hold_s* after the arrival, at most."""
-        self._client.deadline = self._since + hold_s
+        """Wait until the request has waited *hold_s* in all, at most."""
+        self._client.deadline = self._since + hold_s - self.request.waited_s
 
-    def look_again(self) -> None:
-        """Go where a new table leads; wait on if that is nowhere yet."""
-        route = self._core.table.routes.get(self.request.ask.model)
-        if route is not None and route.target.is_held:
-            self.wait(route.target.timeouts.hold)
-            return
+    def go(self) -> None:
+        """Go where the table leads; it is this request's turn."""
         self._over()
-        self._client.send_on(self.request)
+        if self.why == "busy":
+            waited_s = time.perf_counter() - self._began
+            self._core.holds.waits_s[self.lane] = waited_s
+            self._core.metrics.queue_waits[self.lane].observe(waited_s)
+        self._client.send_on(self.request, in_turn=True)
 
     def cancel(self) -> None:
         """The client left."""
@@ -52,7 +68,8 @@ class Hold:
 
     def on_deadline(self, now: float) -> None:
         """Give up."""
-        self.stop(held_too_long(self.request.ask.model, now - self._since))
+        waited_s = now - self._since + self.request.waited_s
+        self.stop(held_too_long(self.request.ask.model, self.why, waited_s))
 
     def pause(self) -> None:
         """Ignore a slow client: it gets nothing yet."""
@@ -67,24 +84,32 @@ class Hold:
 
     def _over(self) -> None:
         self.request.held_s += time.perf_counter() - self._began
+        self.request.waited_s += self._core.clock.now - self._since
         self._core.holds.forget(self)
 
 
 class Holds:
-    """All requests that wait, in the order of their arrival.
+    """All requests that wait.
 
     Args:
         most: So many at a time; each costs a connection.
         most_bytes: So much of their bodies, except that one may always wait.
+
+    Attributes:
+        lanes: Those of one model, the keys in turn; no lane is empty.
+        waits_s: How long the last one of a model waited for a free place.
     """
 
     def __init__(self, most: int, most_bytes: int = _MOST_HELD_BYTES) -> None:
+        self.lanes: dict[str, FairQueue[Hold]] = {}
+        self.waits_s: dict[str, float] = {}
         self._most = most
         self._most_bytes = most_bytes
         self._waiting: dict[Hold, None] = {}
         self._bytes = 0
 
     def __iter__(self) -> "Iterator[Hold]":
+        """Go through them in the order of their arrival."""
         return iter(tuple(self._waiting))
 
     def __len__(self) -> int:
@@ -96,22 +121,21 @@ class Holds:
         is_full = count and self._bytes + size_bytes > self._most_bytes
         return HELD_TOO_MANY if is_full or count >= self._most else None
 
-    def add(self, hold: Hold) -> None:
-        """Have *hold* wait."""
+    def queued(self, lane: str) -> int:
+        """Return how many wait in *lane*."""
+        return len(self.lanes.get(lane, ()))
+
+    def add(self, hold: Hold) -> int:
+        """Have *hold* wait; return its place in its lane, from 1."""
         self._waiting[hold] = None
         self._bytes += hold.request.ask.size
+        return self.lanes.setdefault(hold.lane, FairQueue()).add(hold.request.key_id, hold)
 
     def forget(self, hold: Hold) -> None:
         """Let go of *hold*."""
         del self._waiting[hold]
         self._bytes -= hold.request.ask.size
-
-    def look_again(self) -> None:
-        """Have all look at a new table, the oldest first."""
-        for hold in self:
-            hold.look_again()
-
-    def stop(self, problem: Problem) -> None:
-        """Answer all with *problem*."""
-        for hold in self:
-            hold.stop(problem)
+        lane = self.lanes[hold.lane]
+        lane.remove(hold.request.key_id, hold)
+        if not lane:
+            del self.lanes[hold.lane]

@@ -1,9 +1,11 @@
 """Connections to engines: idle ones are reused, the youngest first."""
 
 import asyncio
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import Final
 
+from frontier.gateway.breaker import Breaker
 from frontier.gateway.routes import Address
 from frontier.gateway.wire.resolver import Resolver
 from frontier.gateway.wire.upstream import UpstreamConnection
@@ -13,10 +15,13 @@ _IDLE_S: Final = 30.0
 
 
 class Pool:
-    """The connections to one address.
+    """The connections to one address, and what is known of the engine there.
 
     Attributes:
-        open: How many there are, idle or busy.
+        open: How many connections there are, idle or busy.
+        busy: How many requests the engine works on.
+        breaker: Whether it may be asked.
+        contexts: Tokens of context by the engine's own name of the model, as far as it says.
         settles_until: Clock time; see `is_settling`.
         is_retired: No route leads to the address any more. It may come back as another engine's,
             with a pool of its own: none of these connections may serve that one.
@@ -25,6 +30,9 @@ class Pool:
     def __init__(self, address: Address, resolver: Resolver) -> None:
         self.address = address
         self.open = 0
+        self.busy = 0
+        self.breaker = Breaker()
+        self.contexts: dict[str, int] = {}
         self.settles_until = 0.0
         self.is_retired = False
         self._resolver = resolver
@@ -94,6 +102,10 @@ class Pools:
         self.resolver = Resolver()
         self._pools: dict[Address, Pool] = {}
         self._retired: list[Pool] = []
+
+    def __iter__(self) -> Iterator[Pool]:
+        """Go through the pools that routes lead to."""
+        return iter(tuple(self._pools.values()))
 
     def __getitem__(self, address: Address) -> Pool:
         """Return the pool of an address that was given to `use`."""

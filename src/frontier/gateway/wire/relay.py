@@ -8,13 +8,15 @@ from frontier.gateway.apis.api import Answer, BadAnswerError, Outgoing
 from frontier.gateway.errors import Problem, bad_gateway, too_slow
 from frontier.gateway.upstream_errors import translate
 from frontier.gateway.wire import answers, events, usage
+from frontier.gateway.wire.attempt import Attempt
 from frontier.gateway.wire.bodies import ErrorBody, RenamedBody
 from frontier.gateway.wire.translated import TranslatedBody
 from frontier.gateway.wire.upstream import end_of_head
 
 if TYPE_CHECKING:
     from frontier.gateway.core import Core
-    from frontier.gateway.routes import Address, Route
+    from frontier.gateway.metrics import Outcome
+    from frontier.gateway.routes import Route
     from frontier.gateway.wire.client import ClientConnection
     from frontier.gateway.wire.pool import Pool
     from frontier.gateway.wire.request import Request
@@ -31,11 +33,16 @@ _OVER: Final = 5
 _LONGEST_HEAD: Final = 64 * 1024
 _CLIENT_STALL_S: Final = 60.0
 _AGAIN_S: Final = 0.1
+_RACE_S: Final = 1.0
 # Clients give up a stream whose head does not come; one that is open they keep while it beats.
 _COMMIT_S: Final = 10.0
 _BEAT_S: Final = 15.0
 _FIRST_ERROR_STATUS: Final = 300
 _CLIENT_LEFT: Final = 499
+_FIRST_FAULT: Final = 500
+_FULL: Final = 503
+_LATE: Final = 504
+_BROKEN: Final = (502, 504)  # a proxy says it of the engine behind it
 _TOO_EARLY: Final = bad_gateway("ended its answer too early")
 
 
@@ -53,7 +60,6 @@ class Relay:
     _first = b""
     _is_events = False
     _is_reused = False
-    _pool: "Pool | None" = None
     _upstream: "UpstreamConnection | None" = None
     _task: asyncio.Task[None] | None = None
     _plain: RenamedBody | TranslatedBody | None = None
@@ -68,29 +74,28 @@ class Relay:
         request: "Request",
         *,
         route: "Route",
-        address: "Address",
         outgoing: Outgoing,
     ) -> None:
         self._core = core
         self._client = client
         self._request = request
         self._route = route
-        self._address = address
         self._path, self._body, self._answer = outgoing
+        self._attempt = Attempt(core, route)
         self._last_read = core.clock.now
         self._end_at = core.clock.now + route.target.timeouts.total
 
     @property
     def place(self) -> tuple[str, str, str]:
         """Who works on it: model, backend, URL of the engine."""
-        target = self._route.target
-        return target.name, target.backend, self._address.url
+        route = self._route
+        return route.target.name, route.backend.name, route.address.url
 
     # The way to the engine
 
     def start(self) -> None:
         """Send the request on an idle connection, or on a new one."""
-        pool = self._pool = self._core.pools[self._address]
+        pool = self._attempt.pool
         connection = pool.take()
         if connection is None:
             self._connect(pool)
@@ -112,19 +117,32 @@ class Relay:
                 connection = await pool.connect()
                 break
             except OSError as error:
-                if not pool.is_settling(self._core.clock.now):
+                if not pool.is_settling(self._core.clock.now) or self._has_others:
                     self._unreachable(f"cannot be reached: {error.strerror or error}")
                     return
             await asyncio.sleep(_AGAIN_S)
         self._task = None
         self._send(connection)
 
-    def _unreachable(self, reason: str) -> None:
+    @property
+    def _has_others(self) -> bool:
+        routes = self._core.table.routes.get(self._route.asked)
+        return routes is not None and routes.has_others
+
+    def _unreachable(self, reason: str, outcome: "Outcome" = "error") -> None:
         if self._is_replaced():
             self._send_on()
             return
-        self._set_up(0)
-        self._fail(bad_gateway(f"at {self._address.url} {reason}"))
+        self._attempt.failed(outcome)
+        self._again(bad_gateway(f"at {self._route.address.url} {reason}"))
+
+    def _again(self, problem: Problem) -> None:
+        """Let another engine answer, or fail with *problem*: this one has not begun to."""
+        if self._is_open:  # the client has a head already; another answer would have its own
+            self._fail(problem)
+            return
+        self._stop_upstream()
+        self._core.dispatcher.again(self._client, self._request, self._route, problem)
 
     def _send(self, connection: "UpstreamConnection") -> None:
         self._upstream = connection
@@ -187,6 +205,7 @@ class Relay:
         request.first_at = time.perf_counter()
         request.status = upstream.status
         self._body = self._head = b""
+        self._attempt.answered()
         self._is_events = upstream.content_type.startswith(b"text/event-stream")
         self._client.deadline = min(
             self._last_read + self._route.target.timeouts.idle, self._end_at
@@ -259,6 +278,7 @@ class Relay:
             self._client.write(head + data[: -len(answers.LAST_CHUNK)])
             self._fail(_TOO_EARLY)
         else:
+            self._attempt.end("error")
             self._break_off(_TOO_EARLY.status)
 
     def _pass_plain(
@@ -315,12 +335,27 @@ class Relay:
         problem = translate(
             upstream.status, error.body, retry_after=upstream.retry_after, path=self._request.path
         )
+        self._judge(upstream.status, problem)
         if self._is_open:
             self._fail(problem)
-            return
-        self._over()
-        upstream.release(self._core.clock.now)
-        self._client.respond(self._request, problem)
+        elif upstream.status == _FULL:  # it has not begun: another engine may
+            self._again(problem)
+        else:
+            self._over()
+            upstream.release(self._core.clock.now)
+            self._client.respond(self._request, problem)
+
+    def _judge(self, status: int, problem: Problem) -> None:
+        """Note what an error answer tells of the engine."""
+        attempt = self._attempt
+        if problem.code == "model_loading":
+            attempt.loads()
+        elif status in _BROKEN:
+            attempt.failed("error")
+        else:
+            attempt.answered()
+            is_refused = problem.status < _FIRST_FAULT or problem.status == _FULL
+            attempt.end("rejected" if is_refused else "error")
 
     # The ends
 
@@ -331,7 +366,7 @@ class Relay:
             request.tokens = self._answer.tokens
         else:
             request.tokens = usage.find(self._tail) or usage.find(self._first)
-        self._set_up(1)
+        self._attempt.end("ok")
         self._over()
         upstream.release(self._core.clock.now)
         self._client.finished(request)
@@ -343,7 +378,7 @@ class Relay:
             return
         if self._flow == _WAITING and self._is_replaced():
             self._send_on()
-        elif self._flow == _WAITING and not self._head and self._is_reused:
+        elif self._flow == _WAITING and not self._head and self._was_idle():
             # It died idle, just when we wrote: no engine has seen this request.
             self._connect(upstream.pool)
         elif self._error is not None:
@@ -351,14 +386,18 @@ class Relay:
         elif self._plain is not None and not upstream.is_framed and error is None:
             self._finish_plain(upstream, self._plain)
         elif self._flow == _WAITING:
-            self._set_up(0)
+            self._attempt.failed("error")
             self._fail(bad_gateway("closed the connection before it answered"))
         else:
             self._fail(bad_gateway("died in the middle of its answer"))
 
+    def _was_idle(self) -> bool:
+        """Tell whether the engine closed an idle connection just when it was used again."""
+        return self._is_reused and self._core.clock.now - self._last_read < _RACE_S
+
     def _is_replaced(self) -> bool:
         """Tell whether the model has another engine now, or is about to get one."""
-        is_retired = self._pool is not None and self._pool.is_retired
+        is_retired = self._attempt.pool.is_retired and not self._is_open
         return is_retired and self._route.asked in self._core.table.routes
 
     def _send_on(self) -> None:
@@ -385,11 +424,11 @@ class Relay:
         """Fail if the engine took too long; else set the client's next deadline."""
         timeouts = self._route.target.timeouts
         if now >= self._end_at:
-            self._fail(too_slow(f"took longer than {timeouts.total:g} s in total"))
+            self._silent(f"took longer than {timeouts.total:g} s in total")
         elif self._flow == _CONNECTING:
-            self._unreachable(f"could not be reached within {timeouts.connect:g} s")
+            self._unreachable(f"could not be reached within {timeouts.connect:g} s", "timeout")
         elif self._flow == _WAITING and now >= self._give_up_at:
-            self._fail(too_slow(f"sent nothing for {timeouts.first_token:g} s"))
+            self._silent(f"sent nothing for {timeouts.first_token:g} s")
         elif self._flow == _WAITING:
             self._beat(now)
         elif self._client.stalled_since:
@@ -398,6 +437,11 @@ class Relay:
             self._fail(too_slow(f"fell silent for {timeouts.idle:g} s"))
         else:
             self._client.deadline = min(self._last_read + timeouts.idle, self._end_at)
+
+    def _silent(self, reason: str) -> None:
+        if self._flow == _WAITING:
+            self._attempt.failed("timeout")
+        self._fail(too_slow(reason))
 
     def _next_beat(self, at: float) -> float:
         """Return the next deadline of a request whose answer has not begun."""
@@ -430,6 +474,8 @@ class Relay:
             self._upstream.transport.resume_reading()
 
     def _fail(self, problem: Problem) -> None:
+        if problem.status != _FULL:  # that one is the gateway's own: it stops
+            self._attempt.end("timeout" if problem.status == _LATE else "error")
         is_begun = self._flow in (_RAW, _PLAIN) and self._answer is None
         if not is_begun and not self._is_open:
             self._stop_upstream()
@@ -474,10 +520,8 @@ class Relay:
 
     def _over(self) -> None:
         """Count the request as done; nothing of it is passed on from here."""
+        self._attempt.leave()
         self._flow = _OVER
         self._upstream = None
         self._task = None
         self._body = b""
-
-    def _set_up(self, value: int) -> None:
-        self._core.metrics.backend_up[self._route.target.backend] = value

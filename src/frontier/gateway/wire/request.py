@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from frontier.gateway.errors import Problem
+from frontier.gateway.routes import Address
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -45,10 +46,15 @@ class Request:
         status: What was answered; 0 so far.
         first_at: When the first byte of the answer's body came, 0.0 so far.
         sent_bytes: To the client, head included.
-        held_s: How long it waited for an engine to be replaced.
+        held_s: How long it waited here for an engine.
+        waited_s: The same by the gateway's clock, which deadlines go by.
+        key_id: Of the key that it came with; requests of one key take turns with those of others.
+        tried: Engines that could not take it, since it last waited.
+        position: Header line with its place in the queue when it came there.
+        mark: Header lines that say who answers, where that is not plain.
+        fallback_from: The model that was asked, where another one answers.
         span: Of the request, where spans are exported; `attempt` that of an engine's work on it.
         caller: Whose key it presents, once its head was judged.
-        key_id: Of that key; "" without one.
         extra: More header lines for the answer.
     """
 
@@ -70,11 +76,16 @@ class Request:
     first_at = 0.0
     sent_bytes = 0
     held_s = 0.0
+    waited_s = 0.0
+    key_id = ""
+    tried: tuple[Address, ...] = ()
+    position = b""
+    mark = b""
+    fallback_from = ""
     tokens: tuple[int, int, int] | None = None
     span: "Span | None" = None
     attempt: "Span | None" = None
     caller: "Caller | None" = None
-    key_id = ""
     extra = b""
 
     def __init__(self) -> None:

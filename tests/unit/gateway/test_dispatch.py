@@ -1,0 +1,226 @@
+"""Queues, breakers and turns behind real sockets; the clock is the test's."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from frontier.gateway.breaker import OPEN_S
+from gateway_process import RawClient, chat
+from scripted_upstream import Exchange, ScriptedUpstream, answer, bound, completion
+from waiting import until
+
+if TYPE_CHECKING:
+    from conftest import InsideGateway
+else:
+    InsideGateway = Any
+
+
+def table(*models: str) -> str:
+    return "version: 1\nmodels: [" + ", ".join(f"{{{m}}}" for m in models) + "]"
+
+
+class Slow:
+    """A script that answers when it is told to, and notes who came."""
+
+    def __init__(self) -> None:
+        self.order: list[int] = []
+        self._free = threading.Semaphore(0)
+
+    def __call__(self, exchange: Exchange) -> None:
+        self.order.append(exchange.seen.body["number"])
+        self._free.acquire()
+        answer(completion("m"))(exchange)
+
+    def let_go(self, count: int = 1) -> None:
+        self._free.release(count)
+
+
+@contextmanager
+def clients(inside: InsideGateway) -> Iterator[Callable[[], RawClient]]:
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(RawClient(inside.port))
+
+
+def name_keys(inside: InsideGateway) -> None:
+    """Have requests carry the key id that their body names."""
+    forward = inside.core.dispatcher.forward
+
+    def named(errand: Any) -> None:
+        errand.request.key_id = json.loads(errand.request.ask.body)["key"]
+        forward(errand)
+
+    inside.core.dispatcher.forward = named
+
+
+def one_place(url: str, more: str = "") -> str:
+    return table(f"name: m, backend: vllm, backend_url: '{url}', limits: {{concurrency: 1}}{more}")
+
+
+def test_keys_take_turns_in_the_queue(inside: InsideGateway, upstream: ScriptedUpstream) -> None:
+    slow = Slow()
+    upstream.on("turns", slow)
+    inside.use(one_place(upstream.url))
+    name_keys(inside)
+    with clients(inside) as connect:
+        asked = [connect() for _ in range(9)]
+        for number, (client, key) in enumerate(zip(asked, "xgggggaab", strict=True)):
+            client.post(chat("m", "turns", number=number, key=key))
+            if number == 0:
+                until(lambda: slow.order, what="the first request")
+            else:
+                until(lambda: len(inside.core.holds) == number, what="the queue")  # noqa: B023
+        places = []
+        slow.let_go(9)
+        for client in asked:
+            places.append(client.read().headers.get("x-frontier-queue-position"))  # noqa: PERF401
+
+    assert slow.order == [0, 1, 6, 8, 2, 7, 3, 4, 5]
+    assert places == [None, "1", "2", "3", "4", "5", "2", "4", "3"]
+
+
+def test_a_request_may_wait_in_the_queue_as_long_as_the_route_allows(
+    inside: InsideGateway, upstream: ScriptedUpstream
+) -> None:
+    slow = Slow()
+    upstream.on("long", slow)
+    inside.use(one_place(upstream.url, ", timeouts: {hold: 20s}"))
+    with clients(inside) as connect:
+        first, second = connect(), connect()
+        first.post(chat("m", "long", number=0))
+        until(lambda: slow.order, what="the first request")
+        second.post(chat("m", "long", number=1))
+        until(lambda: len(inside.core.holds) == 1, what="the queue")
+        inside.pass_time(19)
+        assert len(inside.core.holds) == 1
+        inside.pass_time(1.1)
+        got = second.read()
+        slow.let_go()
+        assert first.read().status == 200
+
+    assert (got.status, got.error["code"]) == (503, "overloaded")
+    assert "waited 20 s" in got.error["message"]
+    assert slow.order == [0]
+
+
+def test_a_breaker_lets_one_request_find_out(
+    inside: InsideGateway, upstream: ScriptedUpstream
+) -> None:
+    with bound() as sock, clients(inside) as connect:
+        url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        inside.use(table(f"name: m, backend: vllm, backend_url: '{url}'"))
+        inside.pass_time(10)  # a new address may refuse for five seconds
+        client = connect()
+        for status in [502] * 5 + [503]:
+            client.post(chat("m"))
+            assert client.read().status == status
+        inside.pass_time(OPEN_S)
+        slow = Slow()
+        with ScriptedUpstream(sock) as engine:
+            engine.on("probe", slow)
+            probe = connect()
+            probe.post(chat("m", "probe", number=0))
+            until(lambda: slow.order, what="the probe")
+            client.post(chat("m"))
+            assert client.read().status == 503, "one is enough"
+            probe.sock.close()  # it leaves without having found out
+            until(lambda: not inside.in_flight(), what="its end")
+            client.post(chat("m"))
+            assert client.read().status == 200
+            client.post(chat("m"))
+            assert client.read().status == 200
+            slow.let_go()
+
+
+def test_a_silent_engine_counts_as_failing_and_a_wrong_request_does_not(
+    inside: InsideGateway, upstream: ScriptedUpstream
+) -> None:
+    inside.use(
+        table(f"name: m, backend: vllm, backend_url: '{upstream.url}', timeouts: {{total: 5s}}")
+    )
+    slow = Slow()
+    upstream.on("silent", slow)
+    upstream.on("wrong", answer(b"no", "400 Bad Request"))
+    with clients(inside) as connect:
+        client = connect()
+        for script in ["silent"] * 4 + ["wrong"] + ["silent"] * 5:
+            count = len(slow.order) + 1
+            client.post(chat("m", script, number=0))
+            if script == "silent":
+                until(lambda: inside.in_flight() and len(slow.order) == count, what="it")  # noqa: B023
+                inside.pass_time(5.1)
+            assert client.read().status == (400 if script == "wrong" else 504)
+        client.post(chat("m", "silent", number=0))
+        assert client.read().status == 503
+        slow.let_go(9)
+
+
+@pytest.mark.parametrize("fate", ["dies", "is replaced", "loads"])
+def test_a_stream_that_was_opened_to_keep_its_client_is_not_opened_twice(
+    inside: InsideGateway, upstream: ScriptedUpstream, fate: str
+) -> None:
+    """The engine's connection is a used one, whose loss would else be taken for an idle one's."""
+    engine = f"name: m, backend: vllm, backend_url: '{upstream.url}', fallbacks: [f]"
+    inside.use(table(engine, f"name: f, backend: vllm, backend_url: '{upstream.url}'"))
+    free = threading.Event()
+    loading = b'{"error":{"message":"Loading model","type":"unavailable_error","code":503}}'
+
+    def silent(exchange: Exchange) -> None:
+        free.wait(10)
+        if fate == "loads":
+            answer(loading, "503 Service Unavailable")(exchange)
+        exchange.close()
+
+    name = upstream.on(f"silent, then it {fate}", silent)
+    with clients(inside) as connect:
+        client = connect()
+        client.post(chat("m"))
+        assert client.read().status == 200
+        client.post(chat("m", name, stream=True))
+        upstream.wait_for_request(name)
+        inside.pass_time(11)
+        assert client.read_head()[0] == 200
+        if fate == "is replaced":
+            inside.use(table("name: m, backend: vllm, hold: true"))
+        free.set()
+        body = client._read_chunks()
+
+    events = [e for e in body[0].decode().split("\n\n") if e.startswith("data: ")]
+    assert len(events) == 1
+    assert "error" in json.loads(events[0].removeprefix("data: "))
+    assert len(upstream.requests(name)) == 1
+
+
+def test_no_place_is_lost_whatever_becomes_of_requests(
+    inside: InsideGateway, upstream: ScriptedUpstream
+) -> None:
+    inside.use(one_place(upstream.url, ", timeouts: {total: 5s}"))
+    slow = Slow()
+    upstream.on("slow", slow)
+    upstream.on("error", answer(b"no", "500 Oops"))
+    upstream.on("broken", lambda exchange: exchange.send(b"no http\r\n\r\n"))
+    upstream.on("closes", lambda exchange: exchange.close())
+    pools = inside.core.pools
+
+    def busy() -> int:
+        return sum(pool.busy for pool in pools)
+
+    with clients(inside) as connect:
+        for script in ["", "error", "broken", "closes", "full", "slow", "left", ""]:
+            client, count = connect(), len(slow.order) + 1
+            client.post(chat("m", "slow" if script == "left" else script, number=0))
+            if script in ("slow", "left"):
+                until(lambda: len(slow.order) == count, what="the request")  # noqa: B023
+            if script == "left":
+                client.sock.close()
+            else:
+                if script == "slow":
+                    inside.pass_time(5.1)
+                client.read()
+            until(lambda: not busy(), what="the free place")
+        slow.let_go(2)
+        inside.use(table("name: other, backend: vllm"))
+        assert not busy()
