@@ -25,9 +25,11 @@ MODELS: Final = {
     "ollama": ModelSpec(name="smollm2:135m", aliases=("smollm2",)),
 }
 SECRETS: Final = {
+    "admin-key": "admin-key-00000000",
     "api-key": "api-key-00000000",
     "grafana-admin-password": "grafana-admin-password-00000000",
     "hf-token": "hf-token-00000000",
+    "metrics-key": "metrics-key-00000000",
     "tls-certificate": "tls-certificate-00000000",
     "tls-key": "tls-key-00000000",
 }

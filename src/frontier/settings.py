@@ -24,6 +24,10 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 ContextLength = Annotated[int, Field(ge=256)]
 Key = Annotated[SecretStr | None, AfterValidator(_sendable)]
+Origins = Annotated[
+    str,
+    Field(pattern=r"^$|^(\*|[a-z][a-z0-9+.-]*://[^\s,/]+)(,(\*|[a-z][a-z0-9+.-]*://[^\s,/]+))*$"),
+]
 Memory = Annotated[str, Field(pattern=r"^(\d+(\.\d+)?\s*[kmgKMG][bB]?)?$")]
 Cpus = Annotated[float, Field(ge=0)]
 ProjectName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,50}$")]
@@ -65,16 +69,25 @@ class Settings(BaseSettings):
         "auto", "What runs services; `auto` decides and says why; `hybrid` is for Macs."
     )
     bind_address: str = _setting(
-        "127.0.0.1", "Address the gateway listens on; wider than loopback needs API_KEY."
+        "127.0.0.1", "Address the gateway listens on; wider than loopback needs a key."
     )
     api_port: Port = _setting(11434, "Gateway port; 11434 is where Ollama clients look.")
     gateway_port: Port = _setting(
         8081, "Second gateway port, for clients that keep 11434 for Ollama itself."
     )
     api_key: Key = _setting(
-        None, "Key that every request must carry (Bearer or x-api-key); unset means open."
+        None, "One key for everything (Bearer or x-api-key), beside those of `frontier keys`."
     )
-    enable_auth: bool = _setting(False, "True refuses to start without API_KEY.")
+    enable_auth: bool = _setting(False, "True refuses to start, and to answer, without any key.")
+    rate_limit: NonNegativeInt = _setting(
+        0, "Requests per minute of each key that names no other; 0 means no limit."
+    )
+    allowed_origins: Origins = _setting(
+        "", "Web pages that may call the gateway, comma-separated, or *; this machine's always may."
+    )
+    gateway_workers: Annotated[int, Field(ge=1, le=64)] = _setting(
+        1, "Processes of the gateway; each may use one core."
+    )
     drain_timeout: Seconds = _setting(
         30, "Seconds that requests in flight get when the gateway stops."
     )
@@ -246,17 +259,7 @@ class Settings(BaseSettings):
     auth_provider: str = _setting(
         "",
         "Kept from the published specification.",
-        no_effect="keys are the only provider; see API_KEY",
-    )
-    allowed_origins: str = _setting(
-        "",
-        "Browser origins that may call the gateway.",
-        no_effect="read by the gateway's key and limit plane, which this version does not ship",
-    )
-    rate_limit: str = _setting(
-        "0",
-        "Requests per minute and key; 0 means no limit.",
-        no_effect="read by the gateway's key and limit plane, which this version does not ship",
+        no_effect="keys are the only provider; see `frontier keys`",
     )
     batch_timeout: str = _setting(
         "0",

@@ -57,7 +57,7 @@ def test_what_has_no_effect_never_stops_a_command(value: str, tmp_path: Path) ->
 
     Configuration(tmp_path / ".env", {}, environ).load()
 
-    assert "RATE_LIMIT" in environ
+    assert "BATCH_TIMEOUT" in environ
 
 
 def test_every_setting_says_what_it_does() -> None:

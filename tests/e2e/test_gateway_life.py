@@ -280,7 +280,8 @@ def test_metrics_exist_from_the_start_and_count_what_happens(
         }
         return "frontier_requests_total", frozenset(labels.items())
 
-    tokens = "frontier_tokens_total", frozenset({"model": "m", "backend": "vllm"}.items())
+    labels = {"model": "m", "backend": "vllm", "key": "none"}
+    tokens = "frontier_tokens_total", frozenset(labels.items())
     with GatewayProcess("--config", routes) as gateway:
         before = samples(gateway)
         for body in (chat("m"), chat("n"), chat("m", "broken"), chat("evil-name"), b"{"):

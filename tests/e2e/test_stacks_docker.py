@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+import httpx2
 import psutil
 import pytest
 
@@ -117,6 +118,34 @@ def test_no_secret_stands_in_a_definition_or_is_open(whole: Stacked) -> None:
     assert "sesame" not in json.dumps(inspected(whole))
     secret = folder / "secrets" / "api-key"
     assert secret.stat().st_mode & 0o077 == 0 or secret.parent.stat().st_mode & 0o077 == 0
+
+
+def test_keys_are_followed_by_the_running_container_within_a_second(whole: Stacked) -> None:
+    def status(secret: str) -> int:
+        return httpx2.get(f"{whole.cli.url}/v1/models", headers={"x-api-key": secret}).status_code
+
+    before = whole.containers["gateway"]
+    secret = whole.cli.json("keys", "create", "docker", "--budget", "1m/day")["secret"]
+    until(lambda: status(secret) == 200, timeout_s=1)
+    body = {
+        "model": "smollm2:135m",
+        "max_tokens": 4,
+        "messages": [{"role": "user", "content": "a"}],
+    }
+    answer = httpx2.post(
+        f"{whole.cli.url}/v1/chat/completions",
+        json=body,
+        headers={"Authorization": f"Bearer {secret}"},
+        timeout=60,
+    )
+    whole.cli.ok("keys", "revoke", "docker")
+    until(lambda: status(secret) == 401, timeout_s=1)
+
+    assert answer.status_code == 200
+    usage = whole.cli.workspace / "data" / "gateway" / "usage.json"
+    (kept,) = until(lambda: usage.exists() and json.loads(usage.read_text())["used"])
+    assert kept["used"] == answer.json()["usage"]["total_tokens"]
+    assert whole.containers["gateway"] == before
 
 
 def test_plain_compose_understands_the_project(whole: Stacked) -> None:

@@ -240,6 +240,32 @@ def test_a_gateway_with_a_key_answers_only_with_it(tmp_path: Path, smollm2: Path
     cli.ok("down")
 
 
+def test_keys_are_enough_to_open_a_gateway_that_demands_them(tmp_path: Path, smollm2: Path) -> None:
+    cli = Frontier(tmp_path / "ws", env={"ENABLE_AUTH": "true", "GATEWAY_WORKERS": "2"})
+    cli.ok("models", "pull", f"file:{smollm2}", "--name", "smollm2:135m")
+    assert "no key" in cli.fails(5, "up")
+    secret = cli.json("keys", "create", "me")["secret"]
+
+    cli.ok("up")
+
+    statuses = [
+        httpx2.get(f"{cli.url}/v1/models", headers=headers).status_code
+        for headers in ({}, {"x-api-key": secret}, {"x-api-key": "other"})
+    ]
+    assert statuses == [401, 200, 401]
+    cli.ok("restart")
+    cli.ok("keys", "revoke", "me")
+    until(
+        lambda: (
+            httpx2.get(f"{cli.url}/v1/models", headers={"x-api-key": secret}).status_code == 401
+        ),
+        timeout_s=1,
+    )
+    assert cli.json("status")["state"] == "running"
+    assert not [p for p in psutil.process_iter(["cmdline"]) if secret in str(p.info)]
+    cli.ok("down")
+
+
 @pytest.mark.parametrize(
     ("settings", "exit_code", "words"),
     [

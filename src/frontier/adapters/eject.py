@@ -53,9 +53,11 @@ def eject(
             link(source, target / path)
         make_folders(containers, target)
         _give((target / path for path in containers.secrets), containers)
-        if workspace.models_yaml.is_file():
-            copy = target / PREFIX / "config" / "models.yaml"
-            write_atomic(copy, workspace.models_yaml.read_bytes())
+        for own, mode in ((workspace.models_yaml, 0o644), (workspace.keys_yaml, 0o600)):
+            if own.is_file():
+                copy = target / PREFIX / "config" / own.name
+                owner = own.stat().st_uid if os.geteuid() == 0 else None
+                write_atomic(copy, own.read_bytes(), mode=mode, owner=owner)
         if context is not None:
             shutil.copytree(context, target / CONTEXT, dirs_exist_ok=True)
     return tuple(_files(target))

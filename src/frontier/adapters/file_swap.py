@@ -8,6 +8,7 @@ state counts. What follows are renames and removals, which can be repeated.
 import contextlib
 import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -55,7 +56,10 @@ class FileSwap:
 
     def stage(self, name: str, data: bytes, mode: int) -> None:
         """Stage one file, to become *name* in the workspace."""
-        write_atomic(self.staged / name, data, mode=mode)
+        present = self._root / name
+        # root's containers have a user of their own, who reads what was given to it
+        owner = present.stat().st_uid if os.geteuid() == 0 and present.exists() else None
+        write_atomic(self.staged / name, data, mode=mode, owner=owner)
 
     def abandon(self) -> None:
         """Drop what was staged."""

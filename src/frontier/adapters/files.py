@@ -39,8 +39,16 @@ def storage_error(error: OSError, path: Path) -> StorageError:
     return StorageError(f"cannot write {path}: {error.strerror or error}")
 
 
-def write_atomic(path: Path, data: str | bytes, *, mode: int = 0o644) -> None:
+def write_atomic(
+    path: Path, data: str | bytes, *, mode: int = 0o644, owner: int | None = None
+) -> None:
     """Replace *path* by *data*; a reader or a crash sees the old file or the new one.
+
+    Args:
+        path: The file; its folder is made.
+        data: What it holds from then on.
+        mode: Its permissions.
+        owner: Its user and group id, which only root may give away; None for ours.
 
     Raises:
         StorageError: full disk, read-only file system, no permission.
@@ -54,6 +62,8 @@ def write_atomic(path: Path, data: str | bytes, *, mode: int = 0o644) -> None:
                 file.write(raw)
                 file.flush()
                 os.fchmod(file.fileno(), mode)
+                if owner is not None:
+                    os.fchown(file.fileno(), owner, owner)
                 os.fsync(file.fileno())
             Path(beside).replace(path)
         except BaseException:

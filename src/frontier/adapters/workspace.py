@@ -32,6 +32,11 @@ class Workspace:
         return self.config / "models.yaml"
 
     @property
+    def keys_yaml(self) -> Path:
+        """API keys, hashed; the gateway reloads it when it changes."""
+        return self.config / "keys.yaml"
+
+    @property
     def stacks(self) -> Path:
         """The user's own stacks; a name found here wins over the packaged one."""
         return self.root / "stacks"

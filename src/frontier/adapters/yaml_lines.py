@@ -11,6 +11,7 @@ from frontier.domain.errors import ConfigError
 
 # libyaml is eight times quicker; the pure loader is the same language where it is missing.
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DEEPEST: Final = 32
 
 
 class YamlFile:
@@ -19,18 +20,20 @@ class YamlFile:
     Args:
         path: The file.
         hint: The next move after a complaint that has none of its own.
+        data: What stands in it, if it was read before.
 
     Raises:
         ConfigError: unreadable, no YAML, or a key that is given twice.
     """
 
-    def __init__(self, path: Path, *, hint: str = "") -> None:
+    def __init__(self, path: Path, *, hint: str = "", data: bytes | None = None) -> None:
         self.path, self._hint = path, hint
         try:
-            text = path.read_text(encoding="utf-8")
+            text = (path.read_bytes() if data is None else data).decode()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: cannot be read: {error}", hint=hint) from error
         try:
+            self._refuse_depth(text)
             self._root = yaml.compose(text, Loader=_Loader)
             self.content: object = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
         except yaml.MarkedYAMLError as error:
@@ -68,6 +71,16 @@ class YamlFile:
             if node is None:
                 break
         return line + 1
+
+    def _refuse_depth(self, text: str) -> None:
+        """Refuse what would overrun the stack of libyaml's recursive composer, and the process."""
+        depth = 0
+        for event in yaml.parse(text, Loader=_Loader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                where = f":{event.start_mark.line + 1}" if event.start_mark else ""
+                raise ConfigError(f"{self.path}{where}: nested too deeply", hint=self._hint)
 
     def _refuse_twins(self, node: yaml.Node | None, *, seen: set[int]) -> None:
         if node is None or id(node) in seen:  # an alias may contain itself

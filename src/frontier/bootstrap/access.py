@@ -39,8 +39,13 @@ class Access:
     def chat(self) -> "OpenAiClient":
         """The running gateway, as users reach it."""
         project = self.running.project
-        key = self.key_of(project) if project else self.core.listening.api_key
+        key = self.key_of(project) if project else self.own_key
         return self.client(self.reachable, key)
+
+    @property
+    def own_key(self) -> str:
+        """The key that Frontier itself presents."""
+        return _text(self._admin_key_file)
 
     def client(self, listening: Listening, api_key: str) -> "OpenAiClient":
         """Return the gateway that listens at *listening*, as users reach it."""
@@ -62,15 +67,18 @@ class Access:
         )
 
     def key_of(self, project: "Project") -> str:
-        """Return the key that the gateway of *project* was started with; "" for an open one."""
+        """Return a key that the gateway of *project* was started with; "" for an open one.
+
+        Frontier's own; a gateway that an older Frontier started has only that of API_KEY.
+        """
         if project.containers:
-            name = project.containers.secrets.get("secrets/api-key")
-            file = self.core.workspace.secrets / name if name else None
-        else:
-            gateway = next((s.argv for s in project.services if s.name == "gateway"), ())
-            words = dict(itertools.pairwise(gateway))
-            file = Path(words["--api-key-file"]) if "--api-key-file" in words else None
-        return file.read_text() if file and file.exists() else ""
+            given, folder = project.containers.secrets, self.core.workspace.secrets
+            name = given.get("secrets/admin-key") or given.get("secrets/api-key")
+            return _text(folder / name if name else None)
+        gateway = next((s.argv for s in project.services if s.name == "gateway"), ())
+        words = dict(itertools.pairwise(gateway))
+        file = words.get("--admin-key-file") or words.get("--api-key-file")
+        return _text(Path(file) if file else None)
 
     def clients(self, model: str) -> dict[str, str]:
         """Return the line to paste into each client."""
@@ -81,7 +89,7 @@ class Access:
             templates("clients"),
             url=self.core.listening.urls[0],
             model=model,
-            needs_key=bool(self.core.listening.api_key),
+            needs_key=bool(self.core.listening.api_key or self.core.keys.load()),
         )
 
     def free_ports(self, listening: Listening, ours: Collection[int] = ()) -> None:
@@ -122,18 +130,35 @@ class Access:
     def _spec(self, config: tuple[Path, ...]) -> "GatewaySpec":
         from frontier.renderers.native import GatewaySpec
 
+        settings = self.core.settings
         return GatewaySpec(
             python=sys.executable,
             bind=self.core.listening.address,
             ports=self.core.listening.ports,
             config=config,
+            keys=self.core.workspace.keys_yaml,
             api_key_file=self._key_file,
-            drain_timeout_s=self.core.settings.drain_timeout,
-            max_body_bytes=self.core.settings.max_request_bytes,
+            admin_key_file=self._admin_key_file,
+            require_key=self.core.needs_key,
+            rate_limit=settings.rate_limit,
+            origins=tuple(filter(None, settings.allowed_origins.split(","))),
+            workers=settings.gateway_workers,
+            usage_file=self.core.workspace.root / "data" / "gateway" / "usage.json",
+            drain_timeout_s=settings.drain_timeout,
+            max_body_bytes=settings.max_request_bytes,
         )
+
+    @property
+    def _admin_key_file(self) -> Path:
+        """The file with the key that Frontier itself uses."""
+        return self.core.secrets.generated("admin-key")
 
     @property
     def _key_file(self) -> Path | None:
         """The file that tells the gateway its key, None for an open gateway."""
         key = self.core.listening.api_key
         return self.core.secrets.keep("api-key", key) if key else None
+
+
+def _text(file: Path | None) -> str:
+    return file.read_text() if file and file.exists() else ""

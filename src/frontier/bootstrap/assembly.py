@@ -150,6 +150,8 @@ class Assembly:
             for kind, value in given.items()
             if value
         }
+        for kind in ("admin-key", "metrics-key"):
+            files[kind] = self.secrets.generated(kind)
         kind = "grafana-admin-password"
         if settings.enable_monitoring and settings.grafana_port and kind not in files:
             files[kind] = self.secrets.generated(kind)

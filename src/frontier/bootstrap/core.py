@@ -15,6 +15,7 @@ from frontier.domain.wanted import Listening
 if TYPE_CHECKING:
     from frontier.adapters.change_journal import ChangeJournal
     from frontier.adapters.folders import StackFolders
+    from frontier.adapters.key_store import KeyStore
     from frontier.adapters.project_file import ProjectFile
     from frontier.adapters.secrets_folder import SecretsFolder
     from frontier.adapters.snapshots import Snapshots
@@ -87,9 +88,16 @@ class Core:
             address=settings.bind_address,
             ports=tuple(dict.fromkeys(port for port in ports if port)),
             api_key=settings.api_key.get_secret_value() if settings.api_key else "",
+            has_keys=self.needs_key and self.keys.has_active(),
         )
         listening.require_safe(needs_key=settings.enable_auth)
         return listening
+
+    @property
+    def needs_key(self) -> bool:
+        """Tell whether the gateway answers nobody while it has no key."""
+        address = Listening(address=self.settings.bind_address, ports=())
+        return self.settings.enable_auth or not address.is_loopback
 
     @cached_property
     def stacks(self) -> "StackFolders":
@@ -118,6 +126,13 @@ class Core:
         from frontier.adapters.snapshots import Snapshots
 
         return Snapshots(self.workspace)
+
+    @cached_property
+    def keys(self) -> "KeyStore":
+        """The API keys of the gateway."""
+        from frontier.adapters.key_store import KeyStore
+
+        return KeyStore(self.workspace.keys_yaml)
 
     @cached_property
     def journal(self) -> "ChangeJournal":

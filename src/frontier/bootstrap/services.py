@@ -172,7 +172,7 @@ class Services(Core):
             images=lambda project, dry: containers.bring_images(project, reporter, dry_run=dry),
             change=self.change(command, reporter),
             require_used=self.running.require_used,
-            chat=self.access.client(self.listening, self.listening.api_key),
+            chat=self.access.client(self.listening, self.access.own_key),
             clock=time.monotonic,
             clients=self.access.clients,
             reporter=reporter,

@@ -14,6 +14,7 @@ from frontier.cli import (
     config,
     doctor,
     gateway,
+    keys,
     lifecycle,
     models,
     output,
@@ -64,6 +65,7 @@ for group in (lifecycle, chat, doctor, rollback):
 app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
 app.add_typer(backup.app, name="backup")
+app.add_typer(keys.app, name="keys")
 app.add_typer(gateway.app, name="gateway")
 app.add_typer(stack.app, name="stack")
 

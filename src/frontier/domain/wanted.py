@@ -16,12 +16,14 @@ class Listening:
     Attributes:
         address: Bind address.
         ports: TCP ports, 0 left out.
-        api_key: What every request must carry; empty means open.
+        api_key: A key that requests may carry; empty for none.
+        has_keys: Requests may carry keys of ``keys.yaml``; without any key it is open.
     """
 
     address: str
     ports: tuple[int, ...]
     api_key: str = field(default="", repr=False)
+    has_keys: bool = False
 
     @property
     def is_loopback(self) -> bool:
@@ -43,10 +45,10 @@ class Listening:
                 "API_PORT and GATEWAY_PORT are both 0: the gateway would listen nowhere",
                 hint="frontier config set API_PORT 11434",
             )
-        if self.api_key or (self.is_loopback and not needs_key):
+        if self.api_key or self.has_keys or (self.is_loopback and not needs_key):
             return
         why = (
-            "ENABLE_AUTH is true but there is no API_KEY"
+            "ENABLE_AUTH is true but there is no API_KEY and no key of `frontier keys`"
             if self.is_loopback
             else f"BIND_ADDRESS={self.address} opens the gateway to others without a key"
         )

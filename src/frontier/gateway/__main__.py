@@ -6,9 +6,11 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from frontier.domain.errors import FrontierError
+
+_MOST_WORKERS: Final = 64
 
 
 def main() -> int:
@@ -20,10 +22,19 @@ def main() -> int:
     options = Options(
         listen=given.listen or [("127.0.0.1", 11434)],
         config=given.config,
+        keys=given.keys,
         api_key_file=given.api_key_file,
+        admin_key_file=given.admin_key_file,
+        metrics_key_file=given.metrics_key_file,
+        require_key=given.require_key,
+        rate_limit=given.rate_limit,
+        origins=given.allow_origin,
+        check_host=given.check_host,
         max_body_bytes=given.max_body_bytes,
         drain_s=given.drain_s,
         most_held=given.max_held_requests,
+        workers=given.workers,
+        usage_file=given.usage_file,
         ready_fd=given.pid_ready_fd,
     )
     try:
@@ -56,12 +67,33 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--listen", action="append", type=_endpoint, metavar="HOST:PORT", help="repeatable")
     add("--config", action="append", type=Path, default=[], metavar="FILE", help="later ones win")
-    add("--api-key-file", type=Path, metavar="FILE", help="clients must present its content")
+    add("--keys", type=Path, metavar="FILE", help="keys.yaml; read again when it changes")
+    add("--api-key-file", type=Path, metavar="FILE", help="holds one more key, without limits")
+    add("--admin-key-file", type=Path, metavar="FILE", help="holds the key for /admin")
+    add("--metrics-key-file", type=Path, metavar="FILE", help="holds a key for /metrics only")
+    add("--require-key", action="store_true", help="answer nobody while there is no key")
+    add("--rate-limit", type=_count, default=0, metavar="N", help="requests per minute and key")
+    add("--allow-origin", action="append", default=[], metavar="ORIGIN", help="of web pages")
+    add("--check-host", action="store_true", help="refuse names of other machines in Host")
+    add("--workers", type=_positive, default=1, metavar="N", help="processes; default 1")
+    add("--usage-file", type=Path, metavar="FILE", help="keeps what keys have used of budgets")
     add("--max-body-bytes", type=int, default=104_857_600, metavar="N")
     add("--max-held-requests", type=int, default=1000, metavar="N", help="while engines change")
     add("--drain-s", type=float, default=30.0, metavar="S", help="after SIGTERM")
     add("--pid-ready-fd", type=int, metavar="FD", help="gets the process id once all listens")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not 1 <= (number := _count(text)) <= _MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 1 and {_MOST_WORKERS}")
+    return number
 
 
 def _endpoint(text: str) -> tuple[str, int]:

@@ -1,7 +1,6 @@
 """The control plane: what people and monitors ask, as an ordinary ASGI application."""
 
 import json
-from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,13 +10,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-import frontier
+from frontier.gateway.board import Report, add, join
 from frontier.gateway.errors import Problem, model_not_found, unknown_path, wrong_method
 from frontier.gateway.health import is_ready, probe_all
+from frontier.gateway.report import report
 
 if TYPE_CHECKING:
     from frontier.gateway.core import Core
-    from frontier.gateway.routes import Backend, Target
+    from frontier.gateway.keys import Caller
+    from frontier.gateway.routes import Target
     from frontier.gateway.wire.asgi import AsgiApp
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -65,44 +66,25 @@ class _Control:
         }
         return _json(body, 200 if ready else 503)
 
+    async def _reports(self) -> tuple[Report, ...]:
+        """Return what every worker process has to tell."""
+        core = self._core
+        return await core.colleague.gather() if core.colleague else (report(core),)
+
     async def metrics(self, _request: Request) -> Response:
         """Render every metric."""
-        core = self._core
-        in_flight: Counter[tuple[str, ...]] = Counter()
-        for (model, backend, _), count in core.in_flight().items():
-            in_flight[model, backend] += count
-        text = core.metrics.render(
-            clients=len(core.clients),
-            upstreams=core.pools.open,
-            in_flight=in_flight,
-            held=core.held(),
-            queued=core.queued(),
-            breakers=core.breakers(),
-            version=frontier.__version__,
-        )
-        return Response(text, media_type=_METRICS_TYPE)
+        texts = [found.metrics for found in await self._reports()]
+        return Response(texts[0] if len(texts) == 1 else add(texts), media_type=_METRICS_TYPE)
 
     async def routes(self, _request: Request) -> Response:
         """Tell which route files are in force, and what is under way by them and by older ones."""
-        core = self._core
-        held = core.held() + core.queued()
-        in_flight = [
-            {"model": model, "backend": backend, "backend_url": url, "requests": count}
-            for (model, backend, url), count in sorted(core.in_flight().items())
-        ]
-        body = {
-            "files": core.table.digests,
-            "rejected": core.rejected,
-            "config_error": core.config_error or None,
-            "models": [self._route(target, held[target.name]) for target in core.table.targets],
-            "in_flight": in_flight,
-        }
-        return _json(body)
+        return _json(join(found.state for found in await self._reports()))
 
-    async def models(self, _request: Request) -> Response:
-        """List the configured models, in one body that OpenAI's and Anthropic's clients read."""
-        data = [self._model(t.name, t) for t in self._core.table.targets]
-        names = [t.name for t in self._core.table.targets]
+    async def models(self, request: Request) -> Response:
+        """List the models that the key may use, in one body that both APIs' clients read."""
+        targets = [t for t in self._core.table.targets if _may_use(request, t)]
+        data = [self._model(t.name, t) for t in targets]
+        names = [t.name for t in targets]
         first, last = (names[0], names[-1]) if names else (None, None)
         body = {"object": "list", "data": data, "has_more": False}
         return _json(body | {"first_id": first, "last_id": last})
@@ -111,7 +93,7 @@ class _Control:
         """Describe one model, by its name or an alias."""
         name: str = request.path_params["name"]
         route = self._core.table.routes.get(name)
-        if route is None:
+        if route is None or not _may_use(request, route.target):
             return _problem(model_not_found(name))
         return _json(self._model(name, route.target))
 
@@ -137,30 +119,10 @@ class _Control:
             return {}
         return {"max_model_len": context.least, "meta": {"n_ctx": context.least}}
 
-    def _route(self, target: "Target", held: int) -> dict[str, Any]:
-        return {
-            "name": target.name,
-            "aliases": list(target.aliases),
-            "backend": target.backend,
-            "backend_url": target.address.url if target.address else None,
-            "upstream_model": target.upstream_model,
-            "hold": target.is_held,
-            "held": held,
-            "fallbacks": list(target.fallbacks),
-            "backends": [self._backend(backend) for backend in target.backends],
-        }
 
-    def _backend(self, backend: "Backend") -> dict[str, Any]:
-        pool = self._core.pools[backend.address] if backend.address else None
-        return {
-            "name": backend.name,
-            "url": backend.address.url if backend.address else None,
-            "upstream_model": backend.upstream_model,
-            "weight": backend.weight,
-            "busy": pool.busy if pool else 0,
-            "breaker": pool.breaker.state(self._core.clock.now) if pool else None,
-            "context": pool.contexts.get(backend.upstream_model) if pool else None,
-        }
+def _may_use(request: Request, target: "Target") -> bool:
+    caller: Caller | None = request.scope["caller"]
+    return caller is None or caller.may_use(target)
 
 
 def _json(body: object, status: int = 200) -> Response:

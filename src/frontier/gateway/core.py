@@ -11,8 +11,12 @@ from frontier.gateway.apis.known import OPERATIONS
 from frontier.gateway.breaker import State
 from frontier.gateway.clock import Clock
 from frontier.gateway.context import Context
+from frontier.gateway.gate import Gate
 from frontier.gateway.json_log import AccessLine, JsonLog
+from frontier.gateway.keys import NOBODY, Fixed, KeySource
+from frontier.gateway.ledger import Ledger
 from frontier.gateway.metrics import OTHER, Metrics
+from frontier.gateway.origins import Origins
 from frontier.gateway.routes import NO_BACKEND, Table, Target
 from frontier.gateway.spans import context_lines
 from frontier.gateway.wire.dispatch import Dispatcher
@@ -20,7 +24,7 @@ from frontier.gateway.wire.hold import MOST_HELD, Holds
 from frontier.gateway.wire.pool import Pools
 
 if TYPE_CHECKING:
-    from frontier.gateway.routes import Target
+    from frontier.gateway.board import Colleague
     from frontier.gateway.spans import Spans
     from frontier.gateway.wire.asgi import AsgiApp
     from frontier.gateway.wire.client import ClientConnection
@@ -39,12 +43,12 @@ class Core:
 
     Attributes:
         table: Swapped whole on reload; a request keeps the route it began with.
-        key: What clients must present, None if anybody may ask.
-        bearer: The same as most clients send it, an Authorization header.
+        gate: Who may ask, and how much.
         contexts: What the engines of a model have, as far as they say.
         is_fresh: The table, or an engine behind it, is new: its engines are to be asked again.
         config_error: Why the last change of a route file was rejected, empty if it was not.
         rejected: SHA-256 of the files whose present content is not in force, hex, by path.
+        colleague: The other worker processes, None where there are none.
         is_stopping: Answers from now on close their connection.
         spans: Where traces are exported; None where they are only passed on.
         is_empty: Set while stopping, once the last client is gone.
@@ -57,19 +61,29 @@ class Core:
         self,
         *,
         table: Table,
-        key: bytes | None,
         max_body_bytes: int,
         log: JsonLog,
+        fixed: Fixed | None = None,
+        keys: KeySource | None = None,
+        origins: Origins | None = None,
+        ledger: Ledger | None = None,
         clock: Clock | None = None,
         most_held: int = MOST_HELD,
     ) -> None:
-        self.key = key
-        self.bearer = b"Bearer " + key if key is not None else b""
         self.max_body_bytes = max_body_bytes
         self.log = log
         self.clock = clock or Clock()
         self.metrics = Metrics()
+        self.gate = Gate(
+            fixed=fixed or Fixed(),
+            origins=origins or Origins(),
+            ledger=ledger or Ledger(),
+            clock=self.clock,
+            metrics=self.metrics,
+            source=keys,
+        )
         self.clients: set[ClientConnection] = set()
+        self.colleague: Colleague | None = None
         self.config_error = ""
         self.rejected: dict[str, str] = {}
         self.is_stopping = False
@@ -169,6 +183,7 @@ class Core:
             self.spans.finished(request)
         if request.path in OPERATIONS:
             self._count(request, duration_s, ttft_s)
+            self.gate.charge(request)
         if request.path != _HEALTH or request.status != _OK:  # asked every few seconds
             self._log_access(request, duration_s, ttft_s)
 
@@ -180,7 +195,7 @@ class Core:
         else:
             series = metrics.series(path, model, backend, stream=request.stream)
             if request.tokens is not None:
-                metrics.model(model, backend).count(request.tokens)
+                metrics.count_tokens(model, backend, request.key_id or NOBODY, request.tokens)
             if ttft_s is not None and request.stream:
                 metrics.model(model, backend).first_tokens.observe(ttft_s)
         series.codes[request.status] = series.codes.get(request.status, 0) + 1
@@ -204,6 +219,7 @@ class Core:
                 None if tokens is None else tokens[0],
                 None if tokens is None else tokens[1],
                 request.fallback_from,
+                request.key_id,
             )
         )
 

@@ -156,12 +156,6 @@ def too_slow(reason: str) -> Problem:
     return Problem(504, f"The engine {reason}.", code="upstream_timeout")
 
 
-BAD_KEY: Final = Problem(
-    401,
-    "Incorrect API key provided. Send the gateway's key as `Authorization: Bearer KEY`.",
-    code="invalid_api_key",
-    headers=((b"www-authenticate", b"Bearer"),),
-)
 BAD_ENCODING: Final = Problem(
     415, "The request body's Content-Encoding is not known; gzip, zstd and identity are."
 )

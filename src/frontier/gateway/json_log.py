@@ -21,6 +21,7 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
         held_ms: Part of both durations: how long it waited here for an engine.
         fallback_from: The model that was asked, where another one answered.
         bytes: Sent to the client.
+        key: The id of the API key, none without one.
     """
 
     time: str
@@ -37,6 +38,7 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
     tokens_in: int | None = None
     tokens_out: int | None = None
     fallback_from: str = ""
+    key: str = ""
 
 
 class JsonLog:

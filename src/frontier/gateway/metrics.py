@@ -9,6 +9,8 @@ from typing import Final, Literal, get_args
 
 from frontier.gateway.apis.known import OPERATIONS
 from frontier.gateway.breaker import State
+from frontier.gateway.keys import NOBODY
+from frontier.gateway.limits import SCOPES, Scope
 from frontier.gateway.routes import NO_BACKEND, Table, Target
 
 BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
@@ -18,14 +20,19 @@ Outcome = Literal["ok", "error", "timeout", "rejected"]
 _OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 _STATES: Final[tuple[State, ...]] = get_args(State)
 _PRIORITY: Final = "normal"  # there is one, so far; dashboards know the label
-_CODES: Final = (200, 400, 429, 499, 500, 502, 503, 504)
-_OTHER_CODES: Final = (400, 401, 404, 408, 413, 499, 500)
+_CODES: Final = (200, 400, 403, 429, 499, 500, 502, 503, 504)
+_OTHER_CODES: Final = (400, 401, 403, 404, 408, 413, 499, 500)
 _BOOL: Final = ("false", "true")
 _REQUESTS: Final = ("operation", "model", "backend", "route", "code", "stream")
 _DURATIONS: Final = ("operation", "model", "backend", "stream")
 _MODEL: Final = ("model", "backend")
-_TOKENS: Final = (*_MODEL, "direction")
+_TOKENS: Final = (*_MODEL, "key", "direction")
 _QUEUE: Final = ("model", "priority")
+# More label sets than that come only when they are used.
+_MOST_DECLARED: Final = 2000
+
+Refusal = Literal["origin", "no_key", "expired", "revoked", "forbidden", "model"]
+REFUSALS: Final[tuple[Refusal, ...]] = get_args(Refusal)
 
 Labels = tuple[str, ...]
 
@@ -66,19 +73,12 @@ class ModelSeries:
 
     Attributes:
         first_tokens: Seconds to the first byte of a stream.
-        tokens: In the order of `DIRECTIONS`.
     """
 
-    __slots__ = ("first_tokens", "tokens")
+    __slots__ = ("first_tokens",)
 
     def __init__(self) -> None:
         self.first_tokens = Histogram()
-        self.tokens = [0] * len(DIRECTIONS)
-
-    def count(self, tokens: tuple[int, int, int]) -> None:
-        """Add the usage of one answer."""
-        for i, count in enumerate(tokens):
-            self.tokens[i] += count
 
 
 class Metrics:
@@ -95,6 +95,10 @@ class Metrics:
     def __init__(self) -> None:
         self.backend_up: dict[str, int] = {}
         self.reload_failures = 0
+        self.rate_limited: dict[Scope, int] = dict.fromkeys(SCOPES, 0)
+        self._refused: dict[Refusal, int] = dict.fromkeys(REFUSALS, 0)
+        self._keys: tuple[str, ...] = (NOBODY,)
+        self._tokens: dict[tuple[str, str, str], list[int]] = {}
         self.attempts: dict[str, dict[Outcome, int]] = {}
         self.retries: dict[str, int] = {}
         self.fallbacks: dict[tuple[str, str], int] = {}
@@ -119,6 +123,7 @@ class Metrics:
         for route in table.routes.values():
             for fallback in route.fallbacks:
                 self.fallbacks.setdefault((route.target.name, fallback.target.name), 0)
+        self._declare_tokens()
 
     def _declare_target(self, target: Target, backend: str) -> None:
         for path, operation in OPERATIONS.items():
@@ -134,6 +139,32 @@ class Metrics:
             found = Series(self._durations.setdefault(kind, Histogram()), codes)
             self._series[key] = found
         return found
+
+    def declare_keys(self, keys: tuple[str, ...]) -> None:
+        """Create every label set that the ids *keys* make possible."""
+        self._keys = keys
+        self._declare_tokens()
+
+    def _declare_tokens(self) -> None:
+        for model, backend in self._models:
+            for key in self._keys:
+                if len(self._tokens) < _MOST_DECLARED:
+                    self._tokens.setdefault((model, backend, key), [0] * len(DIRECTIONS))
+
+    def count_tokens(
+        self, model: str, backend: str, key: str, tokens: tuple[int, int, int]
+    ) -> None:
+        """Add the usage of one answer, in the order of `DIRECTIONS`."""
+        found = self._tokens.get((model, backend, key))
+        if found is None:
+            found = self._tokens[model, backend, key] = [0] * len(DIRECTIONS)
+        found[0] += tokens[0]
+        found[1] += tokens[1]
+        found[2] += tokens[2]
+
+    def refused(self, reason: Refusal) -> None:
+        """Count a request that was refused because of who asked."""
+        self._refused[reason] += 1
 
     def series(self, path: str, model: str, backend: str, *, stream: bool) -> Series:
         """Return the counters of one kind of request."""
@@ -156,8 +187,8 @@ class Metrics:
                 )
 
     def _token_samples(self) -> Iterator[tuple[Labels, int]]:
-        for labels, series in self._models.items():
-            for direction, count in zip(DIRECTIONS, series.tokens, strict=True):
+        for labels, counts in self._tokens.items():
+            for direction, count in zip(DIRECTIONS, counts, strict=True):
                 yield (*labels, direction), count
 
     def _in_flight_samples(self, counts: Mapping[Labels, int]) -> Iterator[tuple[Labels, int]]:
@@ -221,6 +252,8 @@ class Metrics:
         up = (((name,), value) for name, value in self.backend_up.items())
         working = self._in_flight_samples(in_flight)
         rejected = (((), self.reload_failures),)
+        limited = (((scope,), count) for scope, count in self.rate_limited.items())
+        refused = (((reason,), count) for reason, count in self._refused.items())
         lines = [
             *_family("frontier_requests_total", "counter", _REQUESTS, self._request_samples()),
             *_histograms("frontier_request_duration_seconds", _DURATIONS, self._durations.items()),
@@ -231,6 +264,8 @@ class Metrics:
             *self._routing(queued, breakers),
             *_family("frontier_open_connections", "gauge", ("kind",), connections),
             *_family("frontier_backend_up", "gauge", ("backend",), up),
+            *_family("frontier_rate_limited_total", "counter", ("scope",), limited),
+            *_family("frontier_refused_requests_total", "counter", ("reason",), refused),
             *_family("frontier_config_reload_failures_total", "counter", (), rejected),
             *_family("frontier_build_info", "gauge", ("version",), (((version,), 1),)),
             *_process(),
@@ -253,7 +288,9 @@ _HELP: Final = {
     "frontier_circuit_breaker_state": "1 for the state of the backend's circuit breaker.",
     "frontier_open_connections": "Open TCP connections.",
     "frontier_backend_up": "1 if every engine of this backend answered its last probe.",
-    "frontier_config_reload_failures_total": "Changed route files that were rejected.",
+    "frontier_config_reload_failures_total": "Changed files that were rejected.",
+    "frontier_rate_limited_total": "Requests that a limit of their key kept out.",
+    "frontier_refused_requests_total": "Requests refused because of who asked.",
     "frontier_build_info": "Always 1.",
     "process_cpu_seconds_total": "Total user and system CPU time spent in seconds.",
     "process_resident_memory_bytes": "Resident memory size in bytes.",

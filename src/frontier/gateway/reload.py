@@ -1,16 +1,40 @@
-"""Taking changed route files into use while requests run."""
+"""Taking changed files of routes and keys into use while requests run."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from frontier.domain.errors import ConfigError
+from frontier.gateway import keys as key_files
+from frontier.gateway.keys import KeySource
 from frontier.gateway.route_file import Content, read
 from frontier.gateway.route_table import Source, build, parse
 
 if TYPE_CHECKING:
     from frontier.gateway.core import Core
+
+
+class Parsed(Protocol):
+    """A file, read and found right."""
+
+    @property
+    def path(self) -> Path:
+        """Where it was read from."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Of the bytes that it was read from, hex."""
+        ...
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether it says nothing."""
+        ...
+
+
+P = TypeVar("P", bound=Parsed)
 
 _Mark = tuple[int, int, int, int] | None
 _Marks = tuple[_Mark, ...]
@@ -19,24 +43,55 @@ _Marks = tuple[_Mark, ...]
 _COARSE_S: Final = 2.5
 
 
+class _File:
+    """One file that is looked at, of whichever kind.
+
+    Attributes:
+        digest: SHA-256 of what was seen last, right or wrong, hex.
+        error: Why that is not in force, empty if it is.
+    """
+
+    def __init__(self, in_force: P, parse: Callable[[Content], P]) -> None:
+        self.path = in_force.path
+        self.digest, self.error = in_force.sha256, ""
+        self.in_force: Parsed = in_force
+        self._parse: Callable[[Content], Parsed] = parse
+        self._unreadable = ""
+
+    def has_changed(self, content: Content) -> bool:
+        return (content.sha256, content.error) != (self.digest, self._unreadable)
+
+    def take(self, content: Content) -> bool:
+        """Take *content* over; return whether it is right."""
+        self.digest, self._unreadable = content.sha256, content.error
+        self.error = ""
+        try:
+            self.in_force = self._parse(content)
+        except ConfigError as error:
+            self.error = error.message
+        return not self.error
+
+
 class Reloader:
-    """Looks at the files once per call; two `stat` calls cost less than a watching thread.
+    """Looks at the files once per call; three `stat` calls cost less than a watching thread.
 
     Unlike inotify this sees files on network and container mounts, and in folders that do
     not exist yet. A wrong file stays as it was, the others are taken over all the same.
 
     Args:
-        core: Gets every good table.
+        core: Gets every good table and every good ring of keys.
         sources: What *core* got its first table from.
+        keys: What it got its first keys from.
     """
 
-    def __init__(self, core: "Core", sources: Sequence[Source]) -> None:
+    def __init__(
+        self, core: "Core", sources: Sequence[Source], keys: KeySource | None = None
+    ) -> None:
         self._core = core
-        self._sources = list(sources)
-        self._paths = [source.path for source in sources]
-        self._digests = [source.sha256 for source in sources]
-        self._unreadable = [""] * len(sources)
-        self._errors: dict[Path, str] = {}
+        self._routes = [_File(source, parse) for source in sources]
+        self._keys = _File(keys, key_files.parse) if keys else None
+        self._files = [*self._routes, *([self._keys] if self._keys else [])]
+        self._paths = [file.path for file in self._files]
         # None: read once more, in case a file has changed since it was loaded
         self._seen: _Marks | None = None
         self._read_again_at = 0.0
@@ -61,44 +116,43 @@ class Reloader:
     def _may_be_half_written(self, contents: Sequence[Content]) -> bool:
         """Doubt once that a file is gone or empty: editors leave it so for a moment."""
         is_empty = any(
-            source.models and not content.data.strip()
-            for source, content in zip(self._sources, contents, strict=True)
+            not file.in_force.is_empty and not content.data.strip()
+            for file, content in zip(self._files, contents, strict=True)
         )
         self._is_doubtful = is_empty and not self._is_doubtful
         return self._is_doubtful
 
     def _take(self, contents: Sequence[Content]) -> None:
-        changed = [i for i, content in enumerate(contents) if self._is_changed(i, content)]
+        pairs = zip(self._files, contents, strict=True)
+        changed = [(file, content) for file, content in pairs if file.has_changed(content)]
         if not changed:
             return
-        wrong = [error for i in changed if (error := self._parse(i, contents[i]))]
-        self._core.rejected = {
-            str(path): digest
-            for path, digest in zip(self._paths, self._digests, strict=True)
-            if path in self._errors
-        }
-        self._core.config_error = "; ".join(self._errors.values())
-        if wrong:
-            self._core.reject("; ".join(wrong))
-        if len(wrong) < len(changed):
-            table = build(self._sources)
-            self._core.use(table)
-            self._core.event("config_loaded", models=len(table.targets))
+        good = [file for file, content in changed if file.take(content)]
+        if self._keys in good:
+            self._take_keys(self._keys)
+        core = self._core
+        core.rejected = {str(file.path): file.digest for file in self._files if file.error}
+        core.config_error = "; ".join(file.error for file in self._files if file.error)
+        if wrong := "; ".join(file.error for file, _ in changed if file.error):
+            core.reject(wrong)
+        if any(file in good for file in self._routes):
+            self._take_routes()
 
-    def _is_changed(self, index: int, content: Content) -> bool:
-        last = self._digests[index], self._unreadable[index]
-        return (content.sha256, content.error) != last
+    def _take_routes(self) -> None:
+        in_force = [file.in_force for file in self._routes]
+        table = build([source for source in in_force if isinstance(source, Source)])
+        self._core.use(table)
+        self._core.event("config_loaded", models=len(table.targets))
 
-    def _parse(self, index: int, content: Content) -> str:
-        """Take *content* over; return why not if it is wrong."""
-        path = self._paths[index]
-        self._digests[index], self._unreadable[index] = content.sha256, content.error
-        self._errors.pop(path, None)
+    def _take_keys(self, file: "_File | None") -> None:
+        if file is None or not isinstance(file.in_force, KeySource):
+            return
         try:
-            self._sources[index] = parse(content)
+            self._core.gate.use(file.in_force)
         except ConfigError as error:
-            self._errors[path] = error.message
-        return self._errors.get(path, "")
+            file.error = error.message
+        else:
+            self._core.event("keys_loaded", keys=len(file.in_force.keys))
 
 
 def marks(paths: Sequence[Path]) -> _Marks:

@@ -27,6 +27,11 @@ class Source:
     sha256: str
     models: tuple[Model, ...]
 
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether it says nothing."""
+        return not self.models
+
 
 def parse(content: Content) -> Source:
     """Return *content* checked.

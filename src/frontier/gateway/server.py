@@ -1,34 +1,40 @@
-"""The gateway's life: sockets, ticks, signals, an orderly end."""
+"""The gateway from its options to its end, as one process or as several."""
 
 import asyncio
-import contextlib
-import errno
-import gc
 import os
-import resource
 import signal
-import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from frontier.domain.errors import ConfigError, PortTakenError, RuntimeFailedError
+from frontier.domain.errors import ConfigError
+from frontier.gateway import keys
 from frontier.gateway.app import create_app
+from frontier.gateway.board import Board, Colleague
 from frontier.gateway.core import Core
-from frontier.gateway.errors import STOPPING
-from frontier.gateway.health import watch
 from frontier.gateway.json_log import JsonLog
+from frontier.gateway.keys import Fixed
+from frontier.gateway.ledger import Ledger
+from frontier.gateway.listening import (
+    Sockets,
+    allow_many_connections,
+    is_loopback,
+    open_sockets,
+    url,
+)
+from frontier.gateway.origins import Origins
 from frontier.gateway.reload import Reloader
+from frontier.gateway.report import report
+from frontier.gateway.route_file import read
 from frontier.gateway.route_table import build, load_sources
+from frontier.gateway.serving import LAST_WORDS_S, Server
 from frontier.gateway.spans import open_spans
-from frontier.gateway.wire.client import ClientConnection
+from frontier.gateway.usage_file import UsageFile
+from frontier.gateway.workers import Workers
 
-_TICK_S: Final = 0.1
-_LAST_WORDS_S: Final = 1.0
-_BACKLOG: Final = 2048
-# Requests leave little garbage in cycles; the default of 700 scans for it far too often.
-_GC_THRESHOLD: Final = 20_000
+# A worker that has neither finished nor given up by then does not do so any more.
+_HUNG_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,19 +44,37 @@ class Options:
     Attributes:
         listen: Host and port pairs; port 0 is any free one.
         config: Route files, a later one wins.
-        api_key_file: Holds the one key that clients must present.
+        keys: The file of keys, which need not exist.
+        api_key_file: Holds one more key, without limits of its own.
+        admin_key_file: Holds the key of whoever runs the gateway.
+        metrics_key_file: Holds the key that only reads metrics.
+        require_key: Answer nothing without a key, even while there is none.
+        rate_limit: Requests per minute of keys that name no other; 0 for no limit.
+        origins: Pages that may call, beside this machine's.
+        check_host: Answer only to names that lead nowhere else; always so on loopback.
         max_body_bytes: The longest request body.
         drain_s: How long requests may finish after a SIGTERM.
         most_held: How many requests may wait while engines are replaced.
+        workers: Processes.
+        usage_file: Keeps over a restart what keys have used.
         ready_fd: Gets the process id once every socket listens, then is closed.
     """
 
     listen: Sequence[tuple[str, int]]
     config: Sequence[Path]
+    keys: Path | None
     api_key_file: Path | None
+    admin_key_file: Path | None
+    metrics_key_file: Path | None
+    require_key: bool
+    rate_limit: int
+    origins: Sequence[str]
+    check_host: bool
     max_body_bytes: int
     drain_s: float
     most_held: int
+    workers: int
+    usage_file: Path | None
     ready_fd: int | None
 
 
@@ -58,31 +82,47 @@ def serve(options: Options) -> None:
     """Run the gateway until SIGTERM or SIGINT.
 
     Raises:
-        ConfigError: a route file or the key file is wrong.
+        ConfigError: a route file or a key file is wrong.
         PortTakenError: another process listens there.
     """
-    log = JsonLog()
+    ledger = Ledger(is_shared=options.workers > 1)
+    core, reloader = _prepare(options, ledger)
+    usage = UsageFile(options.usage_file, ledger)
+    if problem := usage.load():
+        core.event("usage_lost", reason=problem)
+        core.log.flush()
+    allow_many_connections()
+    sockets = open_sockets(options.listen, options.workers)
+    if options.workers > 1:
+        _serve_by_many(options, core, reloader, usage, sockets)
+    else:
+        _serve_alone(options, core, reloader, usage, sockets[0])
+    usage.save()
+
+
+def _prepare(options: Options, ledger: Ledger) -> tuple[Core, Reloader]:
     sources = load_sources(options.config)
+    source = keys.parse(read(options.keys)) if options.keys else None
     core = Core(
         table=build(sources),
-        key=_read_key(options.api_key_file),
         max_body_bytes=options.max_body_bytes,
-        log=log,
-        most_held=options.most_held,
+        log=JsonLog(),
+        fixed=Fixed(
+            default=_read_key(options.api_key_file),
+            admin=_read_key(options.admin_key_file),
+            metrics=_read_key(options.metrics_key_file),
+            is_required=options.require_key,
+            rpm=options.rate_limit,
+        ),
+        keys=source,
+        origins=Origins(
+            options.origins, checks_host=options.check_host or is_loopback(options.listen)
+        ),
+        ledger=ledger,
+        most_held=-(-options.most_held // options.workers),
     )
     core.app = create_app(core)
-    core.spans = open_spans()
-    _allow_many_connections()
-    sockets = [_listen(host, port) for host, port in options.listen]
-    asyncio.run(_Server(core, options, sockets, Reloader(core, sources)).run())
-
-
-def _allow_many_connections() -> None:
-    """Raise the limit of open files as far as allowed; a stream needs two."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with contextlib.suppress(ValueError, OSError):  # macOS refuses an infinite limit
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return core, Reloader(core, sources, source)
 
 
 def _read_key(path: Path | None) -> bytes | None:
@@ -97,111 +137,66 @@ def _read_key(path: Path | None) -> bytes | None:
     return key
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    where = f"{host}:{port}"
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise RuntimeFailedError(f"cannot listen on {where}: {error.strerror}") from error
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if address[0] == "::":  # everywhere means IPv4 as well, whatever the system's default
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-        listener.setblocking(False)
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            hint = "Stop the other program, or choose another port."
-            raise PortTakenError(f"another program listens on {where}", hint=hint) from error
-        raise RuntimeFailedError(f"cannot listen on {where}: {error.strerror}") from error
-    return listener
+def _serve_alone(
+    options: Options, core: Core, reloader: Reloader, usage: UsageFile, sockets: Sockets
+) -> None:
+    def save() -> None:
+        if problem := usage.save():
+            core.event("usage_lost", reason=problem)
+
+    def tick() -> None:
+        reloader.check()
+        if usage.is_due(core.clock.now):  # in a thread: a disk may take its time
+            asyncio.get_running_loop().run_in_executor(None, save)
+
+    core.spans = open_spans()
+    server = Server(core, options.drain_s, sockets, tick)
+    asyncio.run(server.run(lambda: _announce(core.event, core.log.flush, options, sockets)))
 
 
-class _Server:
-    def __init__(
-        self,
-        core: Core,
-        options: Options,
-        sockets: Sequence[socket.socket],
-        reloader: Reloader,
-    ) -> None:
-        self._core = core
-        self._options = options
-        self._sockets = sockets
-        self._reloader = reloader
-        self._stop = asyncio.Event()
+def _serve_by_many(
+    options: Options,
+    core: Core,
+    reloader: Reloader,
+    usage: UsageFile,
+    sockets: Sequence[Sockets],
+) -> None:
+    """Serve in processes of their own; this one keeps the files' last good state for the next."""
+    board = Board(options.workers)
+    log, core.log = core.log, JsonLog(os.open(os.devnull, os.O_WRONLY))  # workers tell it
 
-    async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(self._on_loop_error)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_signal)
-        servers = [
-            await loop.create_server(lambda: ClientConnection(self._core), sock=s)
-            for s in self._sockets
-        ]
-        self._tick(loop)
-        self._announce()
-        prober = loop.create_task(watch(self._core))
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_GC_THRESHOLD, 20, 20)
-        await self._stop.wait()
-        for server in servers:
-            server.close()
-        prober.cancel()
-        await self._drain()
+    def work(index: int) -> None:
+        core.log = log
+        core.clock.tick()
+        core.spans = open_spans()  # its thread would not live on in a forked process
+        reloader.check()
+        colleague = core.colleague = Colleague(board, index, lambda: report(core))
 
-    def _on_signal(self) -> None:
-        """Stop in order; a second signal stops at once."""
-        if self._stop.is_set():
-            self._core.close()
-        self._stop.set()
+        def tick() -> None:
+            reloader.check()
+            colleague.tick()
+            if os.getppid() != parent:
+                os.kill(os.getpid(), signal.SIGTERM)
 
-    def _on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        error: BaseException | None = context.get("exception")
-        if error is None:
-            self._core.event("loop", message=context["message"])
-        elif not isinstance(error, OSError):
-            self._core.bug(error)
+        asyncio.run(Server(core, options.drain_s, sockets[index], tick).run())
 
-    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        loop.call_later(_TICK_S, self._tick, loop)
-        self._core.tick()
-        self._reloader.check()
+    def keep_up() -> None:
+        core.tick()
+        reloader.check()
+        if usage.is_due(core.clock.now) and (problem := usage.save()):
+            workers.event("usage_lost", reason=problem)
 
-    def _announce(self) -> None:
-        addresses = [_url(s) for s in self._sockets]
-        self._core.event("listening", addresses=addresses, pid=os.getpid())
-        self._core.log.flush()
-        if self._options.ready_fd is not None:
-            with os.fdopen(self._options.ready_fd, "w") as ready:
-                ready.write(f"{os.getpid()}\n")
-
-    async def _drain(self) -> None:
-        core = self._core
-        core.stop()
-        if not await self._is_empty_within(self._options.drain_s):
-            for client in tuple(core.clients):
-                client.stop(STOPPING)
-            await self._is_empty_within(_LAST_WORDS_S)
-        core.event("stopped", tasks=len(asyncio.all_tasks()))
-        core.close()
-
-    async def _is_empty_within(self, wait_s: float) -> bool:
-        try:
-            async with asyncio.timeout(wait_s):
-                await self._core.is_empty.wait()
-        except TimeoutError:
-            return False
-        return True
+    parent = os.getpid()
+    patience_s = options.drain_s + LAST_WORDS_S + _HUNG_S
+    workers = Workers(sockets, work, on_tick=keep_up, patience_s=patience_s)
+    workers.run(lambda: _announce(workers.event, lambda: None, options, sockets[0]))
 
 
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def _announce(
+    event: Callable[..., None], flush: Callable[[], None], options: Options, sockets: Sockets
+) -> None:
+    event("listening", addresses=[url(s) for s in sockets], pid=os.getpid())
+    flush()
+    if options.ready_fd is not None:
+        with os.fdopen(options.ready_fd, "w") as ready:
+            ready.write(f"{os.getpid()}\n")

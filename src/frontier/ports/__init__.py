@@ -13,7 +13,7 @@ from frontier.ports.running import (
     Runtimes,
 )
 from frontier.ports.surroundings import ChatClient, Clock, ImageDigests, MachineProbe
-from frontier.ports.workspace import Journal, ProjectFile, SnapshotStore, StackSource
+from frontier.ports.workspace import Journal, KeyStore, ProjectFile, SnapshotStore, StackSource
 
 __all__ = [
     "BackupStore",
@@ -27,6 +27,7 @@ __all__ = [
     "HeaderReader",
     "ImageDigests",
     "Journal",
+    "KeyStore",
     "MachineProbe",
     "ModelSources",
     "ModelStore",

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from frontier.domain.change import Interrupted
+from frontier.domain.keys import Key
 from frontier.domain.project import Project
 from frontier.domain.snapshot import Snapshot
 from frontier.domain.stack import Stack
@@ -23,6 +24,18 @@ class ProjectFile(Protocol):
 
     def clear(self) -> None:
         """Forget it."""
+        ...
+
+
+class KeyStore(Protocol):
+    """The API keys of the gateway."""
+
+    def load(self) -> tuple[Key, ...]:
+        """Return all keys, the revoked ones included."""
+        ...
+
+    def save(self, keys: tuple[Key, ...]) -> None:
+        """Replace all keys."""
         ...
 
 

@@ -12,7 +12,15 @@ PYTHON: Final = (3, 13)
 GLIBC: Final = (2, 28)
 """The oldest C library that the base image may have: Debian 10, RHEL 8."""
 
-PARTS: Final = ("__init__.py", "domain", "gateway")
+PARTS: Final = (
+    "__init__.py",
+    "adapters/__init__.py",
+    "adapters/files.py",
+    "adapters/key_file.py",
+    "adapters/yaml_lines.py",
+    "domain",
+    "gateway",
+)
 """What of the package `frontier` the gateway imports."""
 
 PACKAGES: Final = (

@@ -49,7 +49,14 @@ class GatewaySpec:
         bind: Address to listen on.
         ports: One or more TCP ports; health is asked on the first.
         config: Routing files, which need not exist; the later one wins.
-        api_key_file: File with the key that requests must carry, None for an open gateway.
+        keys: The file of API keys, which need not exist.
+        api_key_file: File with one more key that requests may carry.
+        admin_key_file: File with the key that Frontier itself uses.
+        require_key: Answer nobody while there is no key.
+        rate_limit: Requests per minute of keys that name no other; 0 for no limit.
+        origins: Web pages that may call, beside this machine's.
+        workers: Processes.
+        usage_file: Where it keeps what keys have used of budgets.
         drain_timeout_s: Seconds that requests in flight get when it stops.
         max_body_bytes: Largest request body that it takes.
     """
@@ -58,7 +65,14 @@ class GatewaySpec:
     bind: str
     ports: tuple[int, ...]
     config: tuple[Path, ...]
+    keys: Path | None = None
     api_key_file: Path | None = None
+    admin_key_file: Path | None = None
+    require_key: bool = False
+    rate_limit: int = 0
+    origins: tuple[str, ...] = ()
+    workers: int = 1
+    usage_file: Path | None = None
     drain_timeout_s: float = 30.0
     max_body_bytes: int = 100 * 1024 * 1024
 
@@ -150,9 +164,17 @@ def gateway_flags(spec: GatewaySpec) -> tuple[str, ...]:
     words += [word for path in spec.config for word in ("--config", str(path))]
     words += ["--max-body-bytes", str(spec.max_body_bytes)]
     words += ["--drain-s", f"{spec.drain_timeout_s:g}"]
-    if spec.api_key_file:
-        words += ["--api-key-file", str(spec.api_key_file)]
-    return tuple(words)
+    words += [word for origin in spec.origins for word in ("--allow-origin", origin)]
+    optional = {
+        "--keys": spec.keys,
+        "--api-key-file": spec.api_key_file,
+        "--admin-key-file": spec.admin_key_file,
+        "--usage-file": spec.usage_file,
+        "--rate-limit": spec.rate_limit,
+        "--workers": spec.workers if spec.workers > 1 else 0,
+    }
+    words += [word for flag, value in optional.items() if value for word in (flag, str(value))]
+    return (*words, "--require-key") if spec.require_key else tuple(words)
 
 
 def _bracketed(address: str) -> str:

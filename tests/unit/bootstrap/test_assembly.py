@@ -43,7 +43,8 @@ def test_secrets_become_files_and_stand_in_no_setting(tmp_path: Path) -> None:
     spec = made.spec(shipped("vllm"), None, MACHINE, "cpu")
 
     assert set(spec.secrets) == {
-        "api-key", "hf-token", "grafana-admin-password", "tls-certificate", "tls-key",
+        "admin-key", "metrics-key", "api-key", "hf-token", "grafana-admin-password",
+        "tls-certificate", "tls-key",
     }  # fmt: skip
     assert (tmp_path / ".frontier/secrets" / spec.secrets["api-key"]).read_text() == "opensesame"
     assert "opensesame" not in repr(spec)

@@ -43,7 +43,6 @@ class InsideGateway:
         self.loop = asyncio.new_event_loop()
         self.core = Core(
             table=build(load_sources([routes])),
-            key=None,
             max_body_bytes=10_000_000,
             log=JsonLog(self._sink),
             clock=self.clock,

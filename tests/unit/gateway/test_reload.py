@@ -27,7 +27,7 @@ class Files:
         sources = load_sources([self.generated, self.users])
         log = JsonLog(os.open(os.devnull, os.O_WRONLY))
         table = build(sources)
-        self.core = Core(table=table, key=None, max_body_bytes=1, log=log, clock=self.clock)
+        self.core = Core(table=table, max_body_bytes=1, log=log, clock=self.clock)
         self.events: list[str] = []
         self.core.event = lambda event, **_: self.events.append(event)  # type: ignore[method-assign]
         self.reloader = Reloader(self.core, sources)

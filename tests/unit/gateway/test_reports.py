@@ -107,7 +107,8 @@ def test_metrics_are_valid_before_and_after_requests(tmp_path: Path) -> None:
     series.durations.observe(2.0)
     metrics.model('a"\n\\', "vllm").first_tokens.observe(0.05)
     metrics.series("/v1/completions", "gone since a reload", "x", stream=False).codes[200] = 1
-    metrics.model("gone since a reload", "x").count((1, 2, 3))
+    metrics.model("gone since a reload", "x").first_tokens.observe(0.1)
+    metrics.count_tokens("gone since a reload", "x", "none", (1, 2, 3))
     after = metrics.render(**RENDERED)
 
     first = {f.name: f for f in text_string_to_metric_families(before)}

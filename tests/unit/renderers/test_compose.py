@@ -183,9 +183,11 @@ def test_no_secret_stands_in_any_text() -> None:
     found = containers("mistral", monitoring=True, ssl=True)
 
     assert set(found.secrets) == {
+        "secrets/admin-key",
         "secrets/api-key",
         "secrets/grafana-admin-password",
         "secrets/hf-token",
+        "secrets/metrics-key",
         "secrets/tls-certificate",
         "secrets/tls-key",
     }
@@ -204,6 +206,32 @@ def test_an_open_gateway_has_no_key_file() -> None:
 
     assert "--api-key-file" not in service["command"]
     assert "secrets" not in service
+
+
+@pytest.mark.parametrize(
+    ("settings", "present", "absent"),
+    [
+        ({}, "--check-host", "--require-key"),
+        ({"BIND_ADDRESS": "0.0.0.0"}, "--require-key", "--check-host"),
+        ({"ENABLE_AUTH": True}, "--require-key", "--rate-limit"),
+        ({"RATE_LIMIT": 60}, "--rate-limit 60", "--workers"),
+        ({"GATEWAY_WORKERS": 4}, "--workers 4", "--allow-origin"),
+        (
+            {"ALLOWED_ORIGINS": "https://a.example,*"},
+            "--allow-origin https://a.example --allow-origin *",
+            "--rate-limit",
+        ),
+    ],
+)
+def test_the_gateway_gets_the_policies_of_the_settings(
+    settings: dict[str, object], present: str, absent: str
+) -> None:
+    service = containers("ollama", **settings).services["gateway"]
+    words = " ".join(service["command"])
+
+    assert present in words
+    assert absent not in words
+    assert service["cpus"] == settings.get("GATEWAY_WORKERS", 1)
 
 
 def test_without_a_model_only_engines_that_need_one_are_left_out() -> None:
@@ -286,7 +314,7 @@ def test_prometheus_is_told_of_the_engine_by_a_file_that_it_reads_again() -> Non
     assert json.loads(silent["live/prometheus/gpu.json"]) == []
     jobs = yaml.safe_load(silent["config/monitoring/prometheus/prometheus.yml"])["scrape_configs"]
     assert all(job["job_name"].startswith("frontier-") for job in jobs)
-    assert jobs[0]["authorization"] == {"credentials_file": "/run/secrets/api-key"}
+    assert jobs[0]["authorization"] == {"credentials_file": "/run/secrets/metrics-key"}
 
 
 def test_grafana_can_be_left_out_and_nvidias_exporter_needs_its_gpu() -> None:

@@ -3,13 +3,15 @@ from pathlib import Path
 
 import pytest
 
-from compose_specs import MODELS, containers, folders, rendered, shared, shipped
+from compose_specs import MODELS, SECRETS, containers, folders, rendered, shared, shipped
 from frontier.adapters.eject import eject
 from frontier.adapters.images_lock import ImagesLock
 from frontier.adapters.workspace import Workspace
 from frontier.domain.errors import ConfigError, NotFoundError, RefusedError
 from frontier.domain.project import Project, Service
 from frontier.usecases import stacks as usecase
+
+GATEWAY_KEYS = ("api-key", "admin-key", "metrics-key")
 
 
 class FakeImages:
@@ -79,7 +81,7 @@ def test_a_change_names_the_keys_and_files_it_comes_from() -> None:
 
 
 def test_a_new_secret_restarts_who_reads_it_and_is_not_shown() -> None:
-    secrets = {"api-key": "api-key-new", "hf-token": "t"}
+    secrets = {**SECRETS, "api-key": "api-key-new"}
     found = usecase.diff(rendered(), rendered(secrets=secrets))
 
     assert [(c.service, c.reasons) for c in found.changes] == [
@@ -150,7 +152,7 @@ def workspace(tmp_path: Path) -> Workspace:
     for path, text in (
         (blob, "model"),
         (root.models_yaml, "version: 1\n"),
-        (root.secrets / "api-key-00000000", "secret"),
+        *((root.secrets / SECRETS[kind], "secret") for kind in GATEWAY_KEYS),
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -172,7 +174,9 @@ def test_an_ejected_folder_has_all_that_compose_needs(workspace: Workspace, tmp_
         "compose.yaml",
         "live/routes.yaml",
         "models/smollm2-135m.gguf",
+        "secrets/admin-key",
         "secrets/api-key",
+        "secrets/metrics-key",
         "workspace/config/models.yaml",
     )
     assert (target / "secrets/api-key").stat().st_mode & 0o777 == 0o600
@@ -240,4 +244,7 @@ def test_what_a_service_mounts_is_known_by_path() -> None:
     found = containers("llamacpp")
 
     assert set(found.mounted("llamacpp")) == {"models/smollm2-135m.gguf"}
-    assert set(found.mounted("gateway")) == {"secrets/api-key", "live/routes.yaml"}
+    assert set(found.mounted("gateway")) == {
+        *(f"secrets/{kind}" for kind in GATEWAY_KEYS),
+        "live/routes.yaml",
+    }

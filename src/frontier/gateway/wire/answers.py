@@ -29,7 +29,7 @@ def head(request: "Request", status: int, headers: bytes) -> bytes:
     line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
     is_last = not request.keep_alive or not request.http11
     end = b"\r\nconnection: close\r\n\r\n" if is_last else b"\r\n\r\n"
-    ours = request.position + request.mark  # both empty for most
+    ours = request.extra + request.position + request.mark  # all empty for most
     return b"%b%b%bx-request-id: %b%b" % (line, headers, ours, request.id, end)
 
 

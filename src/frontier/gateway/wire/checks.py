@@ -1,11 +1,10 @@
 """Decisions about a request that need no more than its head."""
 
-import hmac
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from frontier.gateway.apis.known import OPERATIONS
-from frontier.gateway.errors import BAD_ENCODING, BAD_KEY, Problem, too_large
+from frontier.gateway.errors import BAD_ENCODING, Problem, too_large
 from frontier.gateway.wire.encodings import KNOWN
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ HOT: Final = {
     for spelling in {path.encode(), path.removeprefix("/v1").encode()}
 }
 _ALIASES: Final = {spelling.decode(): path for spelling, path in HOT.items()}
-_OPEN_PATHS: Final = frozenset({"/", "/healthz", "/readyz"})
 _SINGLE: Final = frozenset({b"host", b"authorization", b"x-api-key", b"content-type"})
 
 
@@ -47,8 +45,8 @@ def refusal(request: "Request", core: "Core") -> Problem | None:
     headers = request.headers
     if (reason := _ambiguity(request)) is not None:
         return Problem(400, reason, closes=True)
-    if core.key is not None and not _may_ask(request, core.key, core.bearer):
-        return BAD_KEY
+    if (problem := core.gate.judge(request)) is not None:
+        return problem
     if b"content-encoding" in headers and headers[b"content-encoding"].lower() not in KNOWN:
         return BAD_ENCODING
     length = headers.get(b"content-length")
@@ -72,18 +70,3 @@ def _ambiguity(request: "Request") -> str | None:
     if request.http11 and b"host" not in headers:
         return "The header host is missing."
     return None
-
-
-def _may_ask(request: "Request", key: bytes, bearer: bytes) -> bool:
-    headers = request.headers
-    return (
-        hmac.compare_digest(headers.get(b"authorization", b""), bearer)
-        or request.path in _OPEN_PATHS
-        or _has_key(headers, key)
-    )
-
-
-def _has_key(headers: dict[bytes, bytes], key: bytes) -> bool:
-    scheme, _, bearer = headers.get(b"authorization", b"").partition(b" ")
-    given = bearer.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"")
-    return hmac.compare_digest(given, key)

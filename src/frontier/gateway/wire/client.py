@@ -7,6 +7,7 @@ from frontier.gateway.apis.api import BadRequestError, Reply
 from frontier.gateway.apis.known import OPERATIONS
 from frontier.gateway.context import overflow
 from frontier.gateway.errors import BUG, Problem, wrong_method
+from frontier.gateway.origins import is_preflight, preflight
 from frontier.gateway.wire import answers, outlet
 from frontier.gateway.wire.arrival import RequestReader
 from frontier.gateway.wire.asgi import AsgiCall
@@ -24,6 +25,7 @@ _IDLE_S: Final = 75.0
 _LINGER_S: Final = 2.0
 _FLUSH_S: Final = 10.0
 _OK: Final = 200
+_NO_CONTENT: Final = 204
 _NEVER: Final = float("inf")
 
 
@@ -154,6 +156,8 @@ class ClientConnection(asyncio.Protocol):
     def _dispatch(self, request: "Request") -> None:
         if request.problem is not None:
             self.respond(request, request.problem)
+        elif request.method == b"OPTIONS" and is_preflight(request):
+            self._allow(request)
         elif request.path not in OPERATIONS:
             self.deadline = _NEVER
             call = AsgiCall(self, request)
@@ -165,6 +169,12 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._relay(request)
 
+    def _allow(self, request: "Request") -> None:
+        """Tell a browser that it may ask."""
+        request.status = _NO_CONTENT
+        self.write(answers.head(request, _NO_CONTENT, preflight(request)))
+        self.finished(request)
+
     def _relay(self, request: "Request") -> None:
         try:
             request.ask = OPERATIONS[request.path].api.read(request.path, request.take_body())
@@ -174,7 +184,19 @@ class ClientConnection(asyncio.Protocol):
         request.stream = request.ask.stream
         if request.stream:
             request.beat_at = self.core.clock.now + outlet.COMMIT_S
+        if (problem := self._refusal(request, request.ask.model)) is not None:
+            self.respond(request, problem)
+            return
         self._forward(request)
+
+    def _refusal(self, request: "Request", asked: str) -> Problem | None:
+        """Return why the caller may not ask for the model *asked* now."""
+        routes = self.core.table.routes.get(asked)
+        target = routes.target if routes is not None else None
+        problem = self.core.gate.admit(request, asked, target)
+        if problem is not None and target is not None:
+            request.model, request.backend = target.name, target.label
+        return problem
 
     def _forward(self, request: "Request") -> None:
         self.core.dispatcher.forward(self, request)

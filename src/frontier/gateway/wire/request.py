@@ -12,10 +12,21 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from frontier.gateway.apis.api import Answer, Ask
+    from frontier.gateway.keys import Caller
 
 _LONGEST_ID: Final = 128
-_PREFIX: Final = f"req_{os.urandom(8).hex()}".encode()
 _numbers = itertools.count(1)
+_prefix = b""
+
+
+def _new_prefix() -> None:
+    """Have this process name its requests unlike any other."""
+    global _prefix  # noqa: PLW0603 - a process has one, and gets its own when it is forked
+    _prefix = f"req_{os.urandom(8).hex()}".encode()
+
+
+_new_prefix()
+os.register_at_fork(after_in_child=_new_prefix)
 
 
 class Request:
@@ -45,6 +56,8 @@ class Request:
         mark: Header lines that say who answers, where that is not plain.
         fallback_from: The model that was asked, where another one answers.
         span: Of the request, where spans are exported; `attempt` that of an engine's work on it.
+        caller: Whose key it presents, once its head was judged.
+        extra: More header lines for the answer.
     """
 
     method = b""
@@ -76,6 +89,8 @@ class Request:
     tokens: tuple[int, int, int] | None = None
     span: "Span | None" = None
     attempt: "Span | None" = None
+    caller: "Caller | None" = None
+    extra = b""
 
     def __init__(self) -> None:
         self.started = time.perf_counter()
@@ -88,7 +103,7 @@ class Request:
         if given and len(given) <= _LONGEST_ID and _is_printable(given):
             self.id = given
             return
-        self.id = b"%b%08x" % (_PREFIX, next(_numbers))
+        self.id = b"%b%08x" % (_prefix, next(_numbers))
 
     def take_body(self) -> bytes:
         """Return the whole body and let go of it."""

@@ -1,0 +1,218 @@
+"""Where worker processes tell each other their metrics and what they have under way."""
+
+import asyncio
+import mmap
+import struct
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+_NUMBER: Final = struct.Struct("=Q")
+_HEAD: Final = struct.Struct("=QQ")
+_FIRST: Final = 64
+_PLACE_BYTES: Final = 8 * 1024 * 1024  # the kernel gives only what is written
+_POLL_S: Final = 0.01
+_PATIENCE_S: Final = 1.0
+_WRITING: Final = 0
+
+# What every worker finds for itself: adding would tell it several times.
+_SAME: Final = (
+    "frontier_backend_up",
+    "frontier_build_info",
+    "frontier_circuit_breaker_state",
+    "frontier_config_reload_failures_total",
+    "process_max_fds",
+    "process_start_time_seconds",
+)
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one worker tells.
+
+    Attributes:
+        metrics: Prometheus text.
+        state: What ``/admin/routes`` shows, plain values.
+    """
+
+    metrics: str
+    state: State
+
+
+class Board:
+    """Shared memory, made before the workers are forked: one number that asks, one place each.
+
+    Whoever is scraped raises the number; the others see it on their next tick and write what
+    they have. A worker that died stays on the board with what it told last, and its successor
+    goes on counting from there, so that no counter ever goes back.
+
+    Args:
+        workers: How many there are.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._bytes = mmap.mmap(-1, _FIRST + workers * _PLACE_BYTES)
+        self.ask()  # what nobody asked for is no answer to the first question
+
+    def asked(self) -> int:
+        """Return the number of the latest question."""
+        number: int = _NUMBER.unpack_from(self._bytes, 0)[0]
+        return number
+
+    def ask(self) -> int:
+        """Ask everybody; return the number of the question.
+
+        Two who ask at once may get the same number: the answers serve both.
+        """
+        number = self.asked() + 1
+        _NUMBER.pack_into(self._bytes, 0, number)
+        return number
+
+    def tell(self, worker: int, number: int, report: Report) -> None:
+        """Write the answer of *worker* to question *number*; too long a one is left out."""
+        data = msgspec.msgpack.encode(report)
+        start = _FIRST + worker * _PLACE_BYTES
+        if len(data) > _PLACE_BYTES - _HEAD.size:
+            return
+        _HEAD.pack_into(self._bytes, start, _WRITING, 0)
+        self._bytes[start + _HEAD.size : start + _HEAD.size + len(data)] = data
+        _HEAD.pack_into(self._bytes, start, number, len(data))
+
+    def read(self, worker: int) -> tuple[int, Report | None]:
+        """Return what *worker* told last and to which question; None for nothing yet."""
+        start = _FIRST + worker * _PLACE_BYTES
+        number, size = _HEAD.unpack_from(self._bytes, start)
+        data = self._bytes[start + _HEAD.size : start + _HEAD.size + size]
+        if number == _WRITING or _HEAD.unpack_from(self._bytes, start) != (number, size):
+            return _WRITING, None
+        return number, msgspec.msgpack.decode(data, type=Report)
+
+    @property
+    def workers(self) -> range:
+        """Their indexes."""
+        return range(self._workers)
+
+
+class Colleague:
+    """One worker's view of the board.
+
+    Args:
+        board: Shared with the others.
+        worker: Its own index.
+        report: Tells what this process has, without its predecessors.
+    """
+
+    def __init__(self, board: Board, worker: int, report: Callable[[], Report]) -> None:
+        self._board, self._worker, self._report = board, worker, report
+        _, last = board.read(worker)
+        self._before = counters(last.metrics) if last else ""
+        self._answered = 0
+        self._tell(board.asked())
+
+    def tick(self) -> None:
+        """Answer if somebody has asked."""
+        number = self._board.asked()
+        if number > self._answered:
+            self._tell(number)
+
+    async def gather(self) -> tuple[Report, ...]:
+        """Return what all workers have; of one that is silent, what it had counted."""
+        board = self._board
+        number = board.ask()
+        self._tell(number)
+        end = asyncio.get_running_loop().time() + _PATIENCE_S
+        found: dict[int, Report] = {}
+        while True:
+            for worker in board.workers:
+                answered, report = board.read(worker)
+                if report is not None and answered >= number:
+                    found[worker] = report
+            if len(found) == len(board.workers) or asyncio.get_running_loop().time() > end:
+                break
+            await asyncio.sleep(_POLL_S)
+        silent = (board.read(w)[1] for w in board.workers if w not in found)
+        counted = [Report(counters(report.metrics), {}) for report in silent if report]
+        return (*found.values(), *counted)
+
+    def _tell(self, number: int) -> None:
+        report = self._report()
+        text = add([report.metrics, self._before]) if self._before else report.metrics
+        self._board.tell(self._worker, number, Report(text, report.state))
+        self._answered = number
+
+
+def add(texts: Iterable[str]) -> str:
+    """Return one exposition with the sums of *texts*."""
+    helps: dict[str, str] = {}
+    families: dict[str, dict[str, float]] = {}
+    for text in texts:
+        name = ""
+        for line in text.splitlines():
+            if line.startswith("# HELP "):
+                name = line.split(" ", 3)[2]
+                helps.setdefault(name, line)
+            elif line.startswith("# TYPE "):
+                helps[f"{name} type"] = line
+            else:
+                sample, _, value = line.rpartition(" ")
+                samples = families.setdefault(name, {})
+                number, old = float(value), samples.get(sample)
+                is_same = old is not None and name in _SAME
+                samples[sample] = max(old or 0.0, number) if is_same else (old or 0.0) + number
+    return "".join(
+        f"{helps[name]}\n{helps[f'{name} type']}\n"
+        + "".join(f"{sample} {_plain(value)}\n" for sample, value in samples.items())
+        for name, samples in families.items()
+    )
+
+
+def counters(text: str) -> str:
+    """Return what of the exposition *text* only ever grows."""
+    kept: list[str] = []
+    is_kept = False
+    head = ""
+    for line in text.splitlines():
+        if line.startswith("# HELP "):
+            head = line
+        elif line.startswith("# TYPE "):
+            is_kept = line.endswith((" counter", " histogram"))
+            kept += [head, line] if is_kept else []
+        elif is_kept:
+            kept.append(line)
+    return "".join(f"{line}\n" for line in kept)
+
+
+def join(states: Iterable[State]) -> State:
+    """Return one state of all workers: a file is in force once it is for all of them."""
+    states = [state for state in states if state]
+    first = states[0]
+    joined: State = {
+        "files": {
+            path: digest
+            for path, digest in first["files"].items()
+            if all(state["files"].get(path) == digest for state in states)
+        },
+        "rejected": {k: v for state in states for k, v in state["rejected"].items()},
+        "config_error": next((s["config_error"] for s in states if s["config_error"]), None),
+    }
+    held: dict[str, int] = {}
+    under_way: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for state in states:
+        for model in state["models"]:
+            held[model["name"]] = held.get(model["name"], 0) + model["held"]
+        for row in state["in_flight"]:
+            place = row["model"], row["backend"], row["backend_url"]
+            total = under_way.setdefault(place, {**row, "requests": 0})
+            total["requests"] += row["requests"]
+    joined["models"] = [{**model, "held": held[model["name"]]} for model in first["models"]]
+    joined["in_flight"] = [row for _, row in sorted(under_way.items())]
+    return joined
+
+
+def _plain(value: float) -> str:
+    return str(int(value)) if value.is_integer() else repr(value)

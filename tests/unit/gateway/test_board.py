@@ -1,0 +1,105 @@
+"""How the reports of several workers become one."""
+
+import asyncio
+from typing import Any
+
+from frontier.gateway.board import Board, Colleague, Report, add, counters, join
+
+ONE = """\
+# HELP frontier_requests_total Requests.
+# TYPE frontier_requests_total counter
+frontier_requests_total{code="200",model="a b"} 3
+# HELP frontier_open_connections Connections.
+# TYPE frontier_open_connections gauge
+frontier_open_connections{kind="client"} 2
+# HELP frontier_backend_up Up.
+# TYPE frontier_backend_up gauge
+frontier_backend_up{backend="vllm"} 1
+# HELP frontier_request_duration_seconds Time.
+# TYPE frontier_request_duration_seconds histogram
+frontier_request_duration_seconds_bucket{le="0.1"} 1
+frontier_request_duration_seconds_sum{} 0.25
+"""
+TWO = ONE.replace(" 3\n", " 4\n").replace(
+    "# HELP frontier_backend_up", "# HELP frontier_backend_up"
+)
+
+
+def state(**changes: Any) -> dict[str, Any]:
+    return {
+        "files": {"r": "1", "k": "1"},
+        "rejected": {},
+        "config_error": None,
+        "models": [{"name": "m", "held": 1}],
+        "in_flight": [{"model": "m", "backend": "v", "backend_url": "u", "requests": 2}],
+        **changes,
+    }
+
+
+def test_counts_are_added_and_what_all_find_alike_is_not() -> None:
+    text = add([ONE, TWO])
+
+    assert 'frontier_requests_total{code="200",model="a b"} 7\n' in text
+    assert 'frontier_open_connections{kind="client"} 4\n' in text
+    assert 'frontier_backend_up{backend="vllm"} 1\n' in text
+    assert "frontier_request_duration_seconds_sum{} 0.5\n" in text
+    assert text.count("# TYPE frontier_requests_total counter") == 1
+
+
+def test_of_a_dead_worker_only_counters_are_kept() -> None:
+    kept = counters(ONE)
+
+    assert "frontier_requests_total{" in kept
+    assert "_bucket{" in kept
+    assert "open_connections" not in kept
+    assert "backend_up" not in kept
+
+
+def test_a_file_is_in_force_once_every_worker_has_it() -> None:
+    joined = join([state(), state(files={"r": "1", "k": "2"}, config_error="k:3: wrong")])
+
+    assert joined["files"] == {"r": "1"}
+    assert joined["config_error"] == "k:3: wrong"
+    assert joined["models"] == [{"name": "m", "held": 2}]
+    assert [row["requests"] for row in joined["in_flight"]] == [4]
+
+
+def test_a_successor_goes_on_counting_where_the_dead_one_was_last_heard() -> None:
+    async def run() -> str:
+        board = Board(2)
+        colleagues = [Colleague(board, i, lambda: Report(ONE, state())) for i in range(2)]
+        asking = asyncio.create_task(colleagues[0].gather())
+        await asyncio.sleep(0.01)
+        colleagues[1].tick()
+        assert len(await asking) == 2
+        successor = Colleague(board, 1, lambda: Report(ONE, state()))
+        asking = asyncio.create_task(colleagues[0].gather())
+        await asyncio.sleep(0.01)
+        successor.tick()
+        return add(report.metrics for report in await asking)
+
+    text = asyncio.run(run())
+
+    assert 'frontier_requests_total{code="200",model="a b"} 9\n' in text
+    assert 'frontier_open_connections{kind="client"} 4\n' in text
+
+
+def test_a_silent_worker_is_not_waited_for_and_counts_with_what_it_had() -> None:
+    async def run() -> tuple[Report, ...]:
+        board = Board(2)
+        colleagues = [Colleague(board, i, lambda: Report(ONE, state())) for i in range(2)]
+        return await colleagues[0].gather()
+
+    reports = asyncio.run(run())
+
+    assert [bool(report.state) for report in reports] == [True, False]
+    assert "frontier_requests_total" in reports[1].metrics
+
+
+def test_a_report_that_is_too_long_leaves_the_one_before() -> None:
+    board = Board(1)
+    board.tell(0, 7, Report("short", {}))
+
+    board.tell(0, 8, Report("x" * 9_000_000, {}))
+
+    assert board.read(0) == (7, Report("short", {}))
