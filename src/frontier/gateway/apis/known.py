@@ -2,19 +2,27 @@
 
 from typing import Final
 
+from frontier.gateway.apis.anthropic import COUNT_PATH, Anthropic
 from frontier.gateway.apis.api import Api, Operation
 from frontier.gateway.apis.openai import OpenAI
 
 _OPENAI: Final = OpenAI()
+_ANTHROPIC: Final = Anthropic()
 
 OPERATIONS: Final = {
     "/v1/chat/completions": Operation(_OPENAI, "chat"),
     "/v1/completions": Operation(_OPENAI, "text_completion"),
     "/v1/embeddings": Operation(_OPENAI, "embeddings", streams=False),
+    "/v1/messages": Operation(_ANTHROPIC, "chat"),
+    COUNT_PATH: Operation(_ANTHROPIC, "count_tokens", streams=False, waits=False),
 }
+# Of paths that lead to no engine: whose clients ask them.
+_BELOW: Final = {"/v1/messages/": _ANTHROPIC}
 
 
 def api_of(path: str) -> Api:
     """Return the API whose words an error on *path* is told in."""
     operation = OPERATIONS.get(path)
-    return operation.api if operation else _OPENAI
+    if operation is not None:
+        return operation.api
+    return next((api for start, api in _BELOW.items() if path.startswith(start)), _OPENAI)

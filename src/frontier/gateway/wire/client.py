@@ -191,7 +191,7 @@ class ClientConnection(asyncio.Protocol):
         target = route.target
         request.model, request.backend = target.name, target.backend
         if target.address is None:
-            self._wait(request, target)
+            self._without_engine(request, route)
             return
         self._send(request, route, target.address)
 
@@ -213,6 +213,13 @@ class ClientConnection(asyncio.Protocol):
         headers = b"content-type: %b\r\n" % reply.content_type
         self.write(answers.whole(request, _OK, headers, reply.body))
         self.finished(request)
+
+    def _without_engine(self, request: "Request", route: "Route") -> None:
+        """Answer what needs no engine; else wait for one."""
+        if OPERATIONS[request.path].waits:
+            self._wait(request, route.target)
+        elif isinstance(reply := request.ask.outgoing(route), Reply):
+            self._reply(request, reply)
 
     def _wait(self, request: "Request", target: "Target") -> None:
         core, ask = self.core, request.ask
