@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 import frontier
+from frontier.gateway.apis.known import api_of
 from frontier.gateway.errors import Problem, model_not_found, unknown_path, wrong_method
 from frontier.gateway.health import probe_all
 
@@ -29,6 +30,7 @@ def create_app(core: "Core") -> "AsgiApp":
     app = Starlette(
         routes=[
             Route("/", control.root),
+            Route("/api/hello", control.root),  # Claude Code looks whether anybody is there
             Route("/healthz", control.healthz),
             Route("/readyz", control.readyz),
             Route("/metrics", control.metrics),
@@ -108,9 +110,9 @@ class _Control:
     async def model(self, request: Request) -> Response:
         """Describe one model, by its name or an alias."""
         name: str = request.path_params["name"]
-        route = self._core.table.routes.get(name)
+        route = self._core.table.find(name)
         if route is None:
-            return _problem(model_not_found(name))
+            return _problem(request, model_not_found(name))
         return _json(self._model(name, route.target))
 
     def _model(self, name: str, target: "Target") -> dict[str, Any]:
@@ -145,16 +147,18 @@ def _json(body: object, status: int = 200) -> Response:
     return Response(json.dumps(body), status, media_type="application/json")
 
 
-def _problem(problem: Problem) -> Response:
+def _problem(request: Request, problem: Problem) -> Response:
     headers = {name.decode(): value.decode() for name, value in problem.headers}
-    return Response(problem.body, problem.status, headers, media_type="application/json")
+    body = api_of(request.url.path).problem(problem, request.scope["request_id"])
+    return Response(body, problem.status, headers, media_type="application/json")
 
 
 async def _on_unknown_path(request: Request, _error: Exception) -> Response:
-    return _problem(unknown_path(request.method, request.url.path))
+    return _problem(request, unknown_path(request.method, request.url.path))
 
 
 async def _on_wrong_method(request: Request, error: Exception) -> Response:
     headers = error.headers if isinstance(error, HTTPException) else None
     allow = headers["Allow"] if headers else "GET, HEAD"
-    return _problem(wrong_method(request.method, request.url.path, allow.encode()))
+    problem = wrong_method(request.method, request.url.path, allow.encode())
+    return _problem(request, problem)

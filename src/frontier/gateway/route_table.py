@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from frontier.gateway.durations import seconds
 from frontier.gateway.route_file import Content, ModelEntry, RouteFile, TimeoutEntry, read
-from frontier.gateway.routes import Address, Route, Table, Target, Timeouts
+from frontier.gateway.routes import Address, Pattern, Route, Table, Target, Timeouts
 
 # In single-model mode llama.cpp's server never looks at `model`: the body can go as it came.
 _IGNORES_NAMES: Final = frozenset({"llamacpp"})
@@ -98,7 +99,15 @@ def build(sources: Sequence[Source]) -> Table:
         for model in source.models:
             _replace(routes, _target(model, engines))
         engines.learn(source.models)
-    return Table(routes, {str(source.path): source.sha256 for source in sources})
+    patterns = _patterns(routes)
+    return Table(routes, {str(source.path): source.sha256 for source in sources}, patterns)
+
+
+def _patterns(routes: dict[str, Route]) -> tuple[Pattern, ...]:
+    """Take the aliases with wildcards out of *routes*."""
+    found = [name for name, route in routes.items() if "*" in name and name != route.target.name]
+    patterns = [Pattern(name, partial(_route, target=routes.pop(name).target)) for name in found]
+    return tuple(sorted(patterns, key=lambda pattern: -pattern.weight))
 
 
 def _replace(routes: dict[str, Route], target: Target) -> None:

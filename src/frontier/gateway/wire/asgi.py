@@ -56,6 +56,7 @@ class AsgiCall:
             "query_string": request.url.partition(b"?")[2],
             "root_path": "",
             "headers": list(request.headers.items()),
+            "request_id": request.id.decode("ascii"),
         }
 
     async def _receive(self) -> Message:

@@ -183,7 +183,7 @@ class ClientConnection(asyncio.Protocol):
     def _forward(self, request: "Request") -> None:
         """Send *request* to the engine of its model, or hold it while there is none."""
         asked = request.ask.model
-        route = self.core.table.routes.get(asked)
+        route = self.core.table.find(asked)
         if route is None:
             request.model = request.backend = ""  # it may have waited for a model that is gone
             self.respond(request, model_not_found(asked))

@@ -38,7 +38,7 @@ class Hold:
 
     def look_again(self) -> None:
         """Go where a new table leads; wait on if that is nowhere yet."""
-        route = self._core.table.routes.get(self.request.ask.model)
+        route = self._core.table.find(self.request.ask.model)
         if route is not None and route.target.is_held:
             self.wait(route.target.timeouts.hold)
             return

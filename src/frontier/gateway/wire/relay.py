@@ -359,7 +359,7 @@ class Relay:
     def _is_replaced(self) -> bool:
         """Tell whether the model has another engine now, or is about to get one."""
         is_retired = self._pool is not None and self._pool.is_retired
-        return is_retired and self._route.asked in self._core.table.routes
+        return is_retired and self._core.table.find(self._route.asked) is not None
 
     def _send_on(self) -> None:
         """Let another engine answer: this one was taken away before it said a word."""
