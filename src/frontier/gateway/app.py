@@ -12,9 +12,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 import frontier
-from frontier.gateway.apis.known import api_of
+from frontier.gateway.apis.known import OPERATIONS, api_of
 from frontier.gateway.errors import Problem, model_not_found, unknown_path, wrong_method
 from frontier.gateway.health import probe_all
+from frontier.gateway.openapi import document
 
 if TYPE_CHECKING:
     from frontier.gateway.core import Core
@@ -35,6 +36,7 @@ def create_app(core: "Core") -> "AsgiApp":
             Route("/readyz", control.readyz),
             Route("/metrics", control.metrics),
             Route("/admin/routes", control.routes),
+            Route("/openapi.json", control.openapi),
             Route("/v1/models", control.models),
             Route("/v1/models/{name:path}", control.model),
         ],
@@ -48,7 +50,7 @@ class _Control:
     def __init__(self, core: "Core") -> None:
         self._core = core
 
-    async def root(self, _request: Request) -> Response:
+    async def root(self, _request: Request) -> PlainTextResponse:
         """Say who answers on this port."""
         return PlainTextResponse("Frontier is running")
 
@@ -67,7 +69,7 @@ class _Control:
         }
         return _json(body, 200 if is_ready else 503)
 
-    async def metrics(self, _request: Request) -> Response:
+    async def metrics(self, _request: Request) -> PlainTextResponse:
         """Render every metric."""
         core = self._core
         in_flight: Counter[tuple[str, ...]] = Counter()
@@ -80,7 +82,11 @@ class _Control:
             held=core.held(),
             version=frontier.__version__,
         )
-        return Response(text, media_type=_METRICS_TYPE)
+        return PlainTextResponse(text, media_type=_METRICS_TYPE)
+
+    async def openapi(self, request: Request) -> Response:
+        """Describe this API."""
+        return _json(document(OPERATIONS, request.app.routes))
 
     async def routes(self, _request: Request) -> Response:
         """Tell which route files are in force, and what is under way by them and by older ones."""

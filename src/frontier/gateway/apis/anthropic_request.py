@@ -7,6 +7,17 @@ import msgspec
 from frontier.gateway.apis.json_body import bad, decoded, without_bom
 
 ABSENT: Final = msgspec.Raw()
+# Blocks are read one by one, since those of unknown types are dropped.
+_BLOCKS: Final = {
+    "type": "array",
+    "items": {"type": "object", "required": ["type"], "properties": {"type": {"type": "string"}}},
+}
+_TEXT: Final = {"type": "string"}
+Content = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"anyOf": [_TEXT, _BLOCKS]})]
+System = Annotated[
+    msgspec.Raw, msgspec.Meta(extra_json_schema={"anyOf": [_TEXT, _BLOCKS, {"type": "null"}]})
+]
+Schema = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -17,7 +28,7 @@ class Message(msgspec.Struct, frozen=True):
     """
 
     role: Literal["user", "assistant", "system"]
-    content: msgspec.Raw
+    content: Content
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -25,7 +36,7 @@ class Tool(msgspec.Struct, frozen=True):
 
     name: str = ""
     description: str | None = None
-    input_schema: msgspec.Raw = ABSENT
+    input_schema: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
     strict: bool | None = None
 
 
@@ -48,7 +59,7 @@ class Format(msgspec.Struct, frozen=True):
     """What the answer's text must be."""
 
     type: Literal["json_schema"]
-    schema: msgspec.Raw
+    schema: Schema
 
 
 class OutputConfig(msgspec.Struct, frozen=True):
@@ -73,7 +84,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str
     messages: list[Message]
-    system: msgspec.Raw = ABSENT
+    system: System = msgspec.field(default_factory=msgspec.Raw)
     tools: list[Tool] | None = None
     tool_choice: ToolChoice | None = None
     thinking: Thinking | None = None

@@ -3,18 +3,20 @@
 from typing import Final
 
 from frontier.gateway.apis.anthropic import COUNT_PATH, Anthropic
+from frontier.gateway.apis.anthropic_request import Prompt, Wanted
 from frontier.gateway.apis.api import Api, Operation
-from frontier.gateway.apis.openai import OpenAI
+from frontier.gateway.apis.openai import OpenAI, WantedChat
+from frontier.gateway.apis.openai import Wanted as OpenAIWanted
 
 _OPENAI: Final = OpenAI()
 _ANTHROPIC: Final = Anthropic()
 
 OPERATIONS: Final = {
-    "/v1/chat/completions": Operation(_OPENAI, "chat"),
-    "/v1/completions": Operation(_OPENAI, "text_completion"),
-    "/v1/embeddings": Operation(_OPENAI, "embeddings", streams=False),
-    "/v1/messages": Operation(_ANTHROPIC, "chat"),
-    COUNT_PATH: Operation(_ANTHROPIC, "count_tokens", streams=False, waits=False),
+    "/v1/chat/completions": Operation(_OPENAI, "chat", WantedChat),
+    "/v1/completions": Operation(_OPENAI, "text_completion", OpenAIWanted),
+    "/v1/embeddings": Operation(_OPENAI, "embeddings", OpenAIWanted, streams=False),
+    "/v1/messages": Operation(_ANTHROPIC, "chat", Wanted),
+    COUNT_PATH: Operation(_ANTHROPIC, "count_tokens", Prompt, streams=False, waits=False),
 }
 # Of paths that lead to no engine: whose clients ask them.
 _BELOW: Final = {"/v1/messages/": _ANTHROPIC}

@@ -22,12 +22,14 @@ class Wanted(msgspec.Struct, frozen=True):
     stream: bool | None = None
 
 
-class _WantedChat(Wanted, frozen=True):
+class WantedChat(Wanted, frozen=True):
+    """The same of a chat, which has messages."""
+
     messages: tuple[_Message, ...] = ()
 
 
-_DECODERS: Final[dict[str, msgspec.json.Decoder[_WantedChat] | msgspec.json.Decoder[Wanted]]] = {
-    "/v1/chat/completions": msgspec.json.Decoder(_WantedChat),
+_DECODERS: Final[dict[str, msgspec.json.Decoder[WantedChat] | msgspec.json.Decoder[Wanted]]] = {
+    "/v1/chat/completions": msgspec.json.Decoder(WantedChat),
     "/v1/completions": msgspec.json.Decoder(Wanted),
     "/v1/embeddings": msgspec.json.Decoder(Wanted),
 }
@@ -86,7 +88,7 @@ def read(path: str, body: bytes) -> tuple[Wanted, bytes]:
     wanted = decoded(_DECODERS[path].decode, body)
     if not wanted.model:
         raise bad("The field `model` is empty.", "model")
-    if isinstance(wanted, _WantedChat) and not wanted.messages:
+    if isinstance(wanted, WantedChat) and not wanted.messages:
         raise bad("The field `messages` must hold at least one message.", "messages")
     return wanted, body
 
