@@ -27,23 +27,31 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 def create_app(core: "Core") -> "AsgiApp":
     """Return the application that answers everything but the hot path."""
-    control = _Control(core)
     app = Starlette(
-        routes=[
-            Route("/", control.root),
-            Route("/api/hello", control.root),  # Claude Code looks whether anybody is there
-            Route("/healthz", control.healthz),
-            Route("/readyz", control.readyz),
-            Route("/metrics", control.metrics),
-            Route("/admin/routes", control.routes),
-            Route("/openapi.json", control.openapi),
-            Route("/v1/models", control.models),
-            Route("/v1/models/{name:path}", control.model),
-        ],
+        routes=_routes(_Control(core)),
         exception_handlers={404: _on_unknown_path, 405: _on_wrong_method},
     )
     app.router.redirect_slashes = False
     return cast("AsgiApp", app)
+
+
+def description() -> dict[str, Any]:
+    """Return the whole API as OpenAPI has it."""
+    return document(OPERATIONS, _routes(_Control))
+
+
+def _routes(control: "_Control | type[_Control]") -> list[Route]:
+    return [
+        Route("/", control.root),
+        Route("/api/hello", control.root),  # Claude Code looks whether anybody is there
+        Route("/healthz", control.healthz),
+        Route("/readyz", control.readyz),
+        Route("/metrics", control.metrics),
+        Route("/admin/routes", control.routes),
+        Route("/openapi.json", control.openapi),
+        Route("/v1/models", control.models),
+        Route("/v1/models/{name:path}", control.model),
+    ]
 
 
 class _Control:
@@ -84,9 +92,9 @@ class _Control:
         )
         return PlainTextResponse(text, media_type=_METRICS_TYPE)
 
-    async def openapi(self, request: Request) -> Response:
+    async def openapi(self, _request: Request) -> Response:
         """Describe this API."""
-        return _json(document(OPERATIONS, request.app.routes))
+        return _json(description())
 
     async def routes(self, _request: Request) -> Response:
         """Tell which route files are in force, and what is under way by them and by older ones."""
@@ -100,7 +108,7 @@ class _Control:
             "files": core.table.digests,
             "rejected": core.rejected,
             "config_error": core.config_error or None,
-            "models": [_route(target, held[target.name]) for target in core.table.targets],
+            "models": [_route_fields(target, held[target.name]) for target in core.table.targets],
             "in_flight": in_flight,
         }
         return _json(body)
@@ -136,7 +144,7 @@ class _Control:
         }
 
 
-def _route(target: "Target", held: int) -> dict[str, Any]:
+def _route_fields(target: "Target", held: int) -> dict[str, Any]:
     return {
         "name": target.name,
         "aliases": list(target.aliases),

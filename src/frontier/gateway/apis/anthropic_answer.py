@@ -12,6 +12,7 @@ from frontier.gateway.apis.api import BadAnswerError
 from frontier.gateway.apis.chat import Collected, CollectedCall, Completion, decode
 from frontier.gateway.errors import Problem, bad_gateway
 
+_DONE: Final = b"[DONE]"
 _PING: Final = b'event: ping\ndata: {"type":"ping"}\n\n'
 _STOP: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 _REASONS: Final = {"length": "max_tokens", "content_filter": "refusal"}
@@ -52,6 +53,8 @@ class MessageAnswer:
 
     def event(self, data: bytes) -> bytes:
         """Return the events that say what the engine just said."""
+        if data == _DONE:
+            return b""
         chunk = decode(data)
         piece = self._collected.add(chunk)
         begin = b"" if self._is_begun else self._begin()
