@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -51,13 +52,14 @@ def test_the_command_prints_the_same(served: GatewayProcess) -> None:
     assert json.loads(done.stdout) == get(served.port, "/openapi.json").json
 
 
-def test_schemathesis_finds_nothing(served: GatewayProcess) -> None:
+def test_schemathesis_finds_nothing(served: GatewayProcess, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{served.url}/openapi.json"]
     bounds = ["--max-examples", "20", "--seed", "1", "--phases", "examples,coverage,fuzzing"]
 
     done = subprocess.run(
         [*command, *bounds, "--checks", ",".join(CHECKS), "--no-color"],
         check=False,
+        cwd=tmp_path,  # it keeps what it finds
         capture_output=True,
         text=True,
     )
