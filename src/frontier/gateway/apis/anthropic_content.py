@@ -1,5 +1,6 @@
 """Content blocks of Anthropic's Messages API as an engine's chat messages."""
 
+import binascii
 import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -14,7 +15,7 @@ from frontier.gateway.apis.json_body import bad, invalid
 # with them all that an engine remembers of the prompt.
 _COUNTER: Final = re.compile(r"^(x-anthropic-billing-header:.*?\bcch=)[0-9a-f]{5}\b", re.MULTILINE)
 _NOTHING: Final = (b"", b"null")
-_URLS: Final = ("http://", "https://", "data:")
+_TURNS: Final = "messages"
 
 
 class _Text(msgspec.Struct, frozen=True, tag="text"):
@@ -25,7 +26,6 @@ class _Source(msgspec.Struct, frozen=True):
     type: str
     media_type: str = ""
     data: str = ""
-    url: str = ""
     content: msgspec.Raw = ABSENT
 
 
@@ -163,13 +163,17 @@ def _parts(block: _Block) -> list[Part]:
 
 
 def _image(source: _Source) -> dict[str, Any]:
-    match source.type:
-        case "base64":
-            url = f"data:{source.media_type};base64,{source.data}"
-        case "url" if source.url.startswith(_URLS):
-            url = source.url
-        case _:
-            raise bad(f"An image's source cannot be of the type {source.type!r} here.", "messages")
+    """Return an image's bytes; an engine that fetched what a client names did so from inside."""
+    if source.type != "base64":
+        reason = "send its bytes, with the type `base64`"
+        raise bad(
+            f"An image's source cannot be of the type {source.type!r} here: {reason}.", _TURNS
+        )
+    try:
+        binascii.a2b_base64(source.data, strict_mode=True)
+    except ValueError as error:
+        raise bad(f"The image is not valid base64: {error}.", _TURNS) from error
+    url = f"data:{source.media_type};base64,{source.data}"
     return {"type": "image_url", "image_url": {"url": url}}
 
 
