@@ -214,8 +214,6 @@ def test_conformance_093_thinking_comes_first_and_goes_back(
         ("cpp", {"type": "enabled", "budget_tokens": 2048},
          {"chat_template_kwargs": {"enable_thinking": True}, "thinking_budget_tokens": 2048}),
         ("rust", {"type": "enabled", "budget_tokens": 2048}, {"enable_thinking": True}),
-        ("whale", {"type": "enabled", "budget_tokens": 2048}, {}),
-        ("whale", {"type": "disabled"}, {"reasoning_effort": "none"}),
     ],
 )  # fmt: skip
 def test_conformance_093_each_engine_is_asked_to_think_in_its_way(
@@ -234,6 +232,22 @@ def test_conformance_093_each_engine_is_asked_to_think_in_its_way(
         k: v for k, v in expected.items() if "think" in str((k, v))
     }
     assert sent(upstream, name).get("reasoning_effort") == expected.get("reasoning_effort")
+
+
+@pytest.mark.parametrize(("kind", "think"), [("enabled", None), ("disabled", False)])
+def test_conformance_093_ollama_is_only_asked_not_to_think(
+    anthropic_gateway: GatewayProcess, upstream: ScriptedUpstream, kind: str, think: bool | None
+) -> None:
+    name = upstream.on(f"whale {kind}", answer({"message": {"content": "Hi"}, "done": True}))
+    thinking = {"type": kind, "budget_tokens": 2048}
+
+    got = ask(
+        anthropic_gateway.port, request(name, model="whale", thinking=thinking), "/v1/messages"
+    )
+
+    assert got.json["content"] == [{"type": "text", "text": "Hi"}]
+    assert upstream.requests(name)[0].path == "/api/chat"
+    assert sent(upstream, name).get("think") is think
 
 
 # 94 to 96: what else may be in a request

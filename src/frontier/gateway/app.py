@@ -83,10 +83,11 @@ class _Control:
         core = self._core
         return await core.colleague.gather() if core.colleague else (report(core),)
 
-    async def metrics(self, _request: Request) -> Response:
+    async def metrics(self, _request: Request) -> PlainTextResponse:
         """Render every metric."""
         texts = [found.metrics for found in await self._reports()]
-        return Response(texts[0] if len(texts) == 1 else add(texts), media_type=_METRICS_TYPE)
+        text = texts[0] if len(texts) == 1 else add(texts)
+        return PlainTextResponse(text, media_type=_METRICS_TYPE)
 
     async def openapi(self, _request: Request) -> Response:
         """Describe this API."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from frontier.gateway.apis.anthropic import COUNT_PATH, Anthropic
 from frontier.gateway.apis.api import BadRequestError, Outgoing, Reply
-from frontier.gateway.routes import Address, Route, Target, Timeouts
+from frontier.gateway.routes import Address, Backend, Route, Target, Timeouts
 
 API = Anthropic()
 BACKENDS = ["llamacpp", "vllm", "mistral", "ollama", "openai"]
@@ -53,15 +53,17 @@ REQUESTS = st.fixed_dictionaries(FIELDS, optional=dict.fromkeys(MORE, ANYTHING))
 
 
 def route(backend: str, *, is_placed: bool = True) -> Route:
+    address = Address("h", 1) if is_placed else None
+    engine = Backend(name=backend, address=address, upstream_model="its-own")
     target = Target(
         name="m",
         aliases=(),
         backend=backend,
-        address=Address("h", 1) if is_placed else None,
-        upstream_model="its-own",
+        backends=(engine,),
         timeouts=Timeouts(),
+        label=backend,
     )
-    return Route(asked="m", target=target, splice=True, echo=b"")
+    return Route(asked="m", target=target, backend=engine, splice=True, echo=b"")
 
 
 def spoken(body: bytes, path: str, backend: str) -> None:

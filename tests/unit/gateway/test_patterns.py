@@ -25,8 +25,8 @@ def table(text: str = FILE) -> Table:
 
 
 def found(asked: str) -> tuple[str, str] | None:
-    route = table().find(asked)
-    return (route.asked, route.target.name) if route else None
+    routes = table().find(asked)
+    return (routes.each[0].asked, routes.target.name) if routes else None
 
 
 def test_the_most_particular_pattern_wins() -> None:
