@@ -54,7 +54,8 @@ def rollback(
 ) -> None:
     """Go back to the last other configuration that gave a token, or to any snapshot.
 
-    Models are not touched, and nothing that you made since is removed. What runs is brought to the restored configuration.
+    Models are not touched, and nothing that you made since is removed. What runs is brought to the
+    restored configuration.
 
     Examples:
         frontier config set API_PORT 1 && frontier rollback

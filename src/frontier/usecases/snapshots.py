@@ -32,8 +32,8 @@ def rollback(
 ) -> RolledBack:
     """Restore *snapshot_id*, the last good configuration that is another one when None.
 
-    What a person has made since stays. What runs follows the restored project, and gives a token. The present state is saved first,
-    so a rollback can be rolled back by the name of that snapshot.
+    What a person has made since stays. What runs follows the restored project, and gives a token.
+    The present state is saved first, so a rollback can be rolled back by the name of that snapshot.
 
     Args:
         snapshot_id: Its name or the beginning of it.

@@ -64,7 +64,8 @@ def test_a_restore_removes_what_frontier_wrote_later(tmp_path: Path) -> None:
 
     snapshots.restore(before)
 
-    assert not (workspace.env_file.exists() or lock.exists() or workspace.project_file.exists())
+    for path in (workspace.env_file, lock, workspace.project_file):
+        assert not path.exists()
 
 
 def test_what_a_restore_brought_back_goes_again_with_its_empty_folder(
