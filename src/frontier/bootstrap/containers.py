@@ -183,7 +183,7 @@ class Containers:
         """Write *stack* to the folder *target*, which then needs neither Frontier nor workspace."""
         from frontier.adapters import eject
         from frontier.bootstrap.assembly import architecture
-        from frontier.usecases.stacks import Ejected
+        from frontier.usecases.stacks import Ejected, collisions
 
         project = self.preview(stack, accelerator, prefix=eject.PREFIX)
         image = self.images.gateway(architecture(self.core.machine().arch))
@@ -200,7 +200,15 @@ class Containers:
             image=image.reference(),
             base_image=self.core.settings.gateway_base_image,
             has_context=context is not None,
+            project=project.name,
+            taken=collisions(project, self._running()),
         )
+
+    def _running(self) -> "Project | None":
+        """Return what runs, None also where Docker does not tell."""
+        with contextlib.suppress(FrontierError):
+            return self.running.project
+        return None
 
     def bring_images(
         self, project: "Project", reporter: "Reporter", *, dry_run: bool

@@ -86,12 +86,18 @@ def render(
         typer.Option("--output", "-o", help="Write a folder that plain `docker compose` can run."),
     ] = None,
     accelerator: Accelerator = "auto",
+    *,
+    project: Annotated[
+        str, typer.Option("--name", help="Its Compose project; the folder's name if left out.")
+    ] = "",
     force: Annotated[
         bool, typer.Option("--force", help="Write into a folder that is not empty.")
     ] = False,
     _json: Json = False,
 ) -> None:
     """Print a stack's compose.yaml, or write all of it to a folder that needs no Frontier.
+
+    The folder is a Compose project of its own, so that it takes nothing over that runs here.
 
     Examples:
         frontier stack render vllm --accelerator cuda
@@ -105,9 +111,10 @@ def render(
         session.show(Rendered(stack.name, usecase.compose_text(project)))
         return
     target, reporter = output.expanduser().absolute(), session.reporter
-    session.show(
-        services.containers.eject(stack, accelerator, target, force=force, reporter=reporter)
-    )
+    taken = services.settings.project_name
+    named = project or usecase.project_name(target.name, stack.name, taken=taken)
+    containers = services.asking({"project_name": named}).containers
+    session.show(containers.eject(stack, accelerator, target, force=force, reporter=reporter))
 
 
 @app.command()
@@ -221,8 +228,12 @@ def _(result: Rendered) -> str:
 
 @text.register
 def _(result: usecase.Ejected) -> str:
-    lines = [f"{result.folder}: {len(result.files)} files", "start it:"]
-    return "\n".join([*lines, *(f"  {command}" for command in result.commands)])
+    lines = [f"{result.folder}: {len(result.files)} files, project {result.project}", "start it:"]
+    lines += [f"  {command}" for command in result.commands]
+    if result.taken:
+        ports = ", ".join(map(str, result.taken))
+        lines.append(f"what runs here listens on {ports}: before, frontier stop; or change `ports`")
+    return "\n".join(lines)
 
 
 @text.register

@@ -1,12 +1,14 @@
 """Stacks as people look at them: listed, explained, compared, and pinned."""
 
 import difflib
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from frontier.domain.containers import Containers
+from frontier.domain.docker import Endpoint, endpoints
 from frontier.domain.plan import reconcile
 from frontier.domain.project import Project
 from frontier.domain.stack import Fragment, Image, Stack, Variable
@@ -108,6 +110,8 @@ class Ejected:
     Attributes:
         image: The gateway's image, to be built from `CONTEXT` on `base_image`.
         has_context: `CONTEXT` is in the folder.
+        project: The Compose project that it is.
+        taken: Ports that it publishes and what runs here listens on.
     """
 
     stack: str
@@ -116,6 +120,8 @@ class Ejected:
     image: str
     base_image: str
     has_context: bool
+    project: str = ""
+    taken: tuple[int, ...] = ()
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -126,6 +132,25 @@ class Ejected:
         )
         start = f"docker compose --project-directory {folder} up -d --wait"
         return (build, start) if self.has_context else (start,)
+
+
+def project_name(folder: str, stack: str, *, taken: str) -> str:
+    """Return the name of an ejected Compose project: its folder's, unless that is *taken*."""
+    slug = re.sub(r"[^a-z0-9_-]+", "-", folder.lower()).strip("-_")[:40] or stack
+    return slug if slug != taken else f"{slug}-{stack}"
+
+
+def ports_of(project: Project) -> dict[Endpoint, str]:
+    """Map where *project* listens on this machine to its service."""
+    listening = {Endpoint(project.address, port): "gateway" for port in project.ports}
+    return {**listening, **(endpoints(project.containers) if project.containers else {})}
+
+
+def collisions(project: Project, running: Project | None) -> tuple[int, ...]:
+    """Return the ports that *project* wants and *running* has."""
+    held = ports_of(running) if running else {}
+    wanted = ports_of(project)
+    return tuple(sorted({w.port for w in wanted if any(w.collides(h) for h in held)}))
 
 
 def listed(stacks: StackSource, is_own: Callable[[str], bool], current: str) -> Iterator[StackLine]:

@@ -90,3 +90,18 @@ def test_an_unknown_stack_ends_with_exit_code_3(run: Run) -> None:
 
     assert caught.value.exit_code == 3
     assert caught.value.hint == "Known: llamacpp, mistral, ollama, vllm."
+
+
+def test_an_ejected_folder_is_a_project_of_its_own(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "My Stack"
+
+    said = run("render", "ollama", "--output", str(out)).stdout
+
+    text = (out / "compose.yaml").read_text()
+    document = yaml.safe_load(text)
+    assert "project my-stack\n" in said
+    assert document["name"] == "my-stack"
+    assert {n["name"] for n in document["networks"].values()} >= {"my-stack-llm-network"}
+    assert "edits are lost" not in text
+    run("render", "ollama", "--output", str(out), "--force", "--name", "other")
+    assert yaml.safe_load((out / "compose.yaml").read_text())["name"] == "other"

@@ -241,3 +241,21 @@ def test_what_a_service_mounts_is_known_by_path() -> None:
 
     assert set(found.mounted("llamacpp")) == {"models/smollm2-135m.gguf"}
     assert set(found.mounted("gateway")) == {"secrets/api-key", "live/routes.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("My Stack.2", "my-stack-2"), ("frontier", "frontier-vllm"), ("ü", "vllm"), ("vllm", "vllm")],
+)
+def test_an_ejected_folder_names_its_project(folder: str, name: str) -> None:
+    assert usecase.project_name(folder, "vllm", taken="frontier") == name
+
+
+def test_ports_that_are_taken_by_what_runs_are_named() -> None:
+    project = rendered("llamacpp")
+
+    assert usecase.collisions(project, None) == ()
+    assert usecase.collisions(project, project) == tuple(
+        sorted({e.port for e in usecase.ports_of(project)})
+    )
+    assert usecase.collisions(project, replace(project, address="127.0.0.9", containers=None)) == ()
