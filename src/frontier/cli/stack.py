@@ -87,7 +87,7 @@ def render(
     ] = None,
     accelerator: Accelerator = "auto",
     *,
-    project: Annotated[
+    project_name: Annotated[
         str, typer.Option("--name", help="Its Compose project; the folder's name if left out.")
     ] = "",
     force: Annotated[
@@ -112,7 +112,7 @@ def render(
         return
     target, reporter = output.expanduser().absolute(), session.reporter
     taken = services.settings.project_name
-    named = project or usecase.project_name(target.name, stack.name, taken=taken)
+    named = project_name or usecase.project_name(target.name, stack.name, taken=taken)
     containers = services.asking({"project_name": named}).containers
     session.show(containers.eject(stack, accelerator, target, force=force, reporter=reporter))
 
@@ -123,12 +123,18 @@ def diff(
 ) -> None:
     """Print what `frontier up` would change in the project that was brought up last, and why.
 
+    With --accelerator it is about containers, also those of another machine.
+
     Example: frontier config set CACHE_SIZE 1024 && frontier stack diff
     """
     session: Session = ctx.obj
     services = session.services
     stack = services.stacks.load(name or services.settings.current_stack)
-    project = services.previewing().containers.preview(stack, accelerator)
+    preview = services.previewing()
+    if accelerator == "auto":
+        project = preview.foreseen(stack)
+    else:
+        project = preview.containers.preview(stack, accelerator)
     session.show(usecase.diff(services.project.load(), project))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from frontier.domain.containers import Containers
+from frontier.domain.difference import differences
 from frontier.domain.docker import Endpoint, endpoints
 from frontier.domain.plan import reconcile
 from frontier.domain.project import Project
@@ -17,8 +18,6 @@ from frontier.renderers.compose_text import to_yaml
 
 CONTEXT: Final = "gateway-image"
 """Where an ejected folder keeps what the gateway's image is built from."""
-
-_UNSEEN: Final = frozenset({"labels"})  # the digest itself, and whose container it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,26 +212,12 @@ def diff(before: Project | None, after: Project) -> StackDiff:
             ServiceChange(
                 action=step.action,
                 service=step.service,
-                reasons=tuple(_reasons(step.service, old, new)) or (step.reason,),
+                reasons=differences(step.service, before, after) or (step.reason,),
             )
             for step in steps
         ),
         texts=dict(_differences(old, new)),
     )
-
-
-def _reasons(service: str, old: Containers | None, new: Containers | None) -> Iterator[str]:
-    """Yield what differs in a service that both have."""
-    if not (old and new) or service not in old.services or service not in new.services:
-        return
-    was, now = old.services[service], new.services[service]
-    for key in sorted((was.keys() | now.keys()) - _UNSEEN):
-        if was.get(key) != now.get(key):
-            yield f"{key} changed"
-    held, holds = old.mounted(service), new.mounted(service)
-    for path in sorted(held.keys() | holds.keys()):
-        if held.get(path) != holds.get(path) and not path.startswith("live/"):
-            yield f"{path} changed"
 
 
 def _differences(old: Containers | None, new: Containers | None) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from frontier.domain import fit
 from frontier.domain.accelerator import Choice
 from frontier.domain.chat import Answer
+from frontier.domain.difference import explained
 from frontier.domain.errors import ModelNotFoundError
 from frontier.domain.machine import Machine
 from frontier.domain.model import Model
@@ -142,7 +143,10 @@ class Up:
         free = fit.free_bytes(machine, held_bytes=held, limit_bytes=place.memory_bytes)
         chosen = self._choose(stack, wanted, free, dry_run=dry_run)
         project = self.build(stack, place, chosen.model, machine, chosen.context)
-        steps = reconcile(project.digests, state.digests if state else {})
+        observed = state.digests if state else {}
+        steps = explained(
+            reconcile(project.digests, observed), self.change.declared(), project, observed
+        )
         self._decide(*map(str, steps or ["everything runs already, unchanged"]))
         is_settled = state is not None and state.is_ready(project.digests)
         if not is_settled:

@@ -7,6 +7,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from frontier.cli.app import app
+from frontier.domain.errors import RuntimeFailedError
 
 Run = Callable[..., Result]
 
@@ -61,12 +62,22 @@ def test_the_current_stack_is_meant_where_none_is_named(run: Run) -> None:
 
 
 def test_a_difference_tells_what_would_start(run: Run) -> None:
-    text = run("diff", "ollama").stdout
+    text = run("diff", "ollama", "--accelerator", "cpu").stdout
 
     assert text.startswith("start gateway: not running\n")
     assert "+++ compose.yaml" in text
-    changes = json.loads(run("diff", "ollama", "--json").stdout)["changes"]
+    changes = json.loads(run("diff", "ollama", "--accelerator", "cpu", "--json").stdout)["changes"]
     assert {"action": "start", "service": "ollama", "reasons": ["not running"]} in changes
+
+
+def test_a_difference_is_of_what_up_would_run(run: Run) -> None:
+    assert run("diff", "llamacpp").stdout.splitlines()[:2] == [
+        "start llamacpp: not running",
+        "start gateway: not running",
+    ]
+    with pytest.raises(RuntimeFailedError, match="needs Docker, which does not work here") as told:
+        run("diff", "vllm")
+    assert told.value.exit_code == 4
 
 
 def test_a_preview_writes_nothing(
@@ -76,7 +87,11 @@ def test_a_preview_writes_nothing(
     monkeypatch.setenv("ENABLE_SSL", "true")
     monkeypatch.setenv("ENABLE_NGINX", "true")
 
-    for words in (("render", "vllm"), ("diff", "ollama"), ("show", "ollama")):
+    for words in (
+        ("render", "vllm"),
+        ("diff", "ollama", "--accelerator", "cpu"),
+        ("show", "ollama"),
+    ):
         assert run(*words).exit_code == 0
 
     assert not (tmp_path / "w").exists()

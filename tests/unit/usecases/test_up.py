@@ -230,7 +230,7 @@ def test_another_model_restarts_only_the_engine_and_may_keep_the_ports() -> None
 
     assert world.ours == [frozenset(), frozenset({7})]
 
-    assert [str(s) for s in result.steps] == ["restart llamacpp: changed"]
+    assert [str(s) for s in result.steps] == ["restart llamacpp: command changed"]
 
 
 def test_a_dry_run_decides_and_changes_nothing() -> None:
