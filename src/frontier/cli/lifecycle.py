@@ -253,6 +253,7 @@ def logs(
         frontier logs gateway -f
     """
     session: Session = ctx.obj
+    session.only_reads = True
     log, names = session.services.running.logs, service or ()
     width = max(map(len, names or log.services), default=0)
     for name, entry in log.follow(names, tail=lines) if follow else log.tail(names, lines):

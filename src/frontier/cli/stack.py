@@ -185,7 +185,7 @@ def _(result: StackList) -> str:
             ", ".join(line.runtimes),
             ", ".join(line.accelerators),
             "stacks/" if line.is_own else "Frontier",
-            line.summary or line.title,
+            f"broken: {line.problem}" if line.problem else line.summary or line.title,
         )
         for line in result.stacks
     ]

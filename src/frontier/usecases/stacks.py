@@ -10,6 +10,7 @@ from typing import Final
 from frontier.domain.containers import Containers
 from frontier.domain.difference import differences
 from frontier.domain.docker import Endpoint, endpoints
+from frontier.domain.errors import ConfigError
 from frontier.domain.plan import reconcile
 from frontier.domain.project import Project
 from frontier.domain.stack import Fragment, Image, Stack, Variable
@@ -27,6 +28,7 @@ class StackLine:
     Attributes:
         is_own: It comes from the workspace.
         accelerators: What its engine has images for.
+        problem: Why it cannot be read, "" where it can.
     """
 
     name: str
@@ -37,6 +39,7 @@ class StackLine:
     accelerators: tuple[str, ...]
     is_own: bool
     is_current: bool
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,9 +156,23 @@ def collisions(project: Project, running: Project | None) -> tuple[int, ...]:
 
 
 def listed(stacks: StackSource, is_own: Callable[[str], bool], current: str) -> Iterator[StackLine]:
-    """Yield every stack by name."""
+    """Yield every stack by name, those that cannot be read with the reason."""
     for name in stacks.names():
-        yield line(stacks.load(name), is_own=is_own(name), is_current=name == current)
+        own, chosen = is_own(name), name == current
+        try:
+            yield line(stacks.load(name), is_own=own, is_current=chosen)
+        except ConfigError as error:
+            yield StackLine(
+                name=name,
+                title=name,
+                summary="",
+                engine="",
+                runtimes=(),
+                accelerators=(),
+                is_own=own,
+                is_current=chosen,
+                problem=error.message.splitlines()[0],
+            )
 
 
 def line(stack: Stack, *, is_own: bool, is_current: bool) -> StackLine:

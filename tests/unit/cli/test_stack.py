@@ -120,3 +120,23 @@ def test_an_ejected_folder_is_a_project_of_its_own(run: Run, tmp_path: Path) -> 
     assert "edits are lost" not in text
     run("render", "ollama", "--output", str(out), "--force", "--name", "other")
     assert yaml.safe_load((out / "compose.yaml").read_text())["name"] == "other"
+
+
+def test_a_broken_stack_is_listed_with_its_reason_and_breaks_nothing_else(
+    run: Run, tmp_path: Path
+) -> None:
+    own = tmp_path / "w" / "stacks" / "mine" / "stack.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("schema: 1\nengine: [\n")
+
+    lines = run("list").stdout.splitlines()
+
+    (mine,) = [line for line in lines if line.startswith("  mine")]
+    assert f"broken: {own}:" in mine
+    assert any(line.startswith("* llamacpp") for line in lines)
+    problems = {s["name"]: s["problem"] for s in json.loads(run("list", "--json").stdout)["stacks"]}
+    assert problems["llamacpp"] == ""
+    shown = CliRunner().invoke(
+        app, ["--workspace", str(tmp_path / "w"), "config", "show"], catch_exceptions=False
+    )
+    assert shown.exit_code == 0
