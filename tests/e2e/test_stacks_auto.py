@@ -1,5 +1,10 @@
 """A stack in Docker, while the runtime is left to Frontier: it stays where it runs."""
 
+import contextlib
+import os
+import pty
+import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +22,22 @@ def docked(
         del it.cli.env["RUNTIME"]
         it.cli.ok("up", "--runtime", "docker")
         yield it
+
+
+def in_terminal(docked: Stacked, *words: str) -> str:
+    """Return all that the command writes to a terminal, control characters included."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        docked.cli.argv(*words), env=docked.cli.environ, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO: the last one has closed its end
+        while more := os.read(ours, 4096):
+            shown += more
+    os.close(ours)
+    assert process.wait(60) == 0, shown.decode()
+    return shown.decode()
 
 
 def test_what_runs_in_docker_stays_there_and_the_plan_says_why(docked: Stacked) -> None:
@@ -40,6 +61,17 @@ def test_the_plan_and_the_difference_say_what_changes_in_the_same_words(docked: 
         assert "restart llamacpp: command changed" in docked.cli.ok("up", "--dry-run")
     finally:
         del docked.cli.env["CACHE_SIZE"]
+
+
+def test_the_proof_stays_readable_in_a_terminal_and_quiet_is_quiet(docked: Stacked) -> None:
+    docked.cli.env["CACHE_SIZE"] = "98"
+
+    shown = in_terminal(docked, "start")
+
+    assert re.search(r"[a-z!.]\r\n\[\d+ tokens", shown), shown
+    quiet = docked.cli.ok("start", "-q")
+    assert quiet.startswith("smollm2:135m answers at http://127.0.0.1:")
+    assert "tokens" not in quiet
 
 
 def test_the_way_to_the_host_is_told_with_its_reason(docked: Stacked) -> None:

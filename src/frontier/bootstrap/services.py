@@ -161,7 +161,12 @@ class Services(Core):
         )
 
     def up(
-        self, reporter: "Reporter", on_text: Callable[[str], None], *, command: str = "up"
+        self,
+        reporter: "Reporter",
+        on_text: Callable[[str], None],
+        on_answer: "Callable[[Answer], None]",
+        *,
+        command: str = "up",
     ) -> "Up":
         """Return the use-case behind `frontier up`, with all its ports."""
         from frontier.adapters.gguf import read_header
@@ -186,6 +191,7 @@ class Services(Core):
             clients=self.access.clients,
             reporter=reporter,
             on_text=on_text,
+            on_answer=on_answer,
         )
 
     def build(

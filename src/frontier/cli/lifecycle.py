@@ -15,7 +15,9 @@ from frontier.bootstrap import Services
 from frontier.cli import output
 from frontier.cli.output import size, table, text
 from frontier.cli.session import DryRun, Json, Quiet, Session
+from frontier.domain.chat import Answer
 from frontier.domain.errors import StorageError
+from frontier.domain.plan import asked_for
 from frontier.usecases import lifecycle
 from frontier.usecases.up import StackUp
 
@@ -85,17 +87,22 @@ def bring_up(
     """Bring up what the settings of *services* say, for *command*; print the proof as it comes."""
     is_silent = session.as_json or session.quiet
     reporter = Silent() if dry_run else session.reporter
-    on_text = _unheard if is_silent else output.piece
+    heard = (_unheard, _unheard) if is_silent else (output.piece, _end)
     if dry_run:
         services = services.previewing()
     else:
         services.backups.mend(reporter)
-    use_case = services.up(reporter, on_text, command=command)
+    use_case = services.up(reporter, *heard, command=command)
     return use_case.run(services.wanted(fetch=fetch), dry_run=dry_run)
 
 
-def _unheard(_text: str) -> None:
+def _unheard(_proof: object) -> None:
     """Leave the proof unprinted."""
+
+
+def _end(answer: Answer) -> None:
+    """End the line of the streamed text at once: a spinner on it would wipe it."""
+    output.piece(f"\n{text(answer)}\n\n")
 
 
 def down(
@@ -205,7 +212,7 @@ def restart(
     names = tuple(service or ())
     if dry_run:
         names = lifecycle.require_services(names, project=services.project)
-        session.show(lifecycle.Plan(tuple(f"restart {name}" for name in names)))
+        session.show(lifecycle.Plan(asked_for("restart", names)))
         return
     services.backups.mend(session.reporter)
     change = services.change(" ".join(("restart", *names)), session.reporter)
@@ -275,7 +282,6 @@ def _(result: StackUp) -> str:
         )
     lines = "\n".join(f"# {name}\n{line}" for name, line in result.clients.items())
     return (
-        f"\n{text(result.answer)}\n\n"
         f"{result.model} answers at {' and '.join(result.urls)}\n\n"
         f"{lines}\n# here\n{_command()} chat"
     )
@@ -298,7 +304,7 @@ def _(result: lifecycle.Restarted) -> str:
 
 @text.register
 def _(result: lifecycle.Plan) -> str:
-    return "\n".join(result.steps) or "nothing to do"
+    return "\n".join(map(str, result.steps)) or "nothing to do"
 
 
 @text.register

@@ -6,6 +6,7 @@ from typing import Literal
 
 from frontier.domain.errors import NotFoundError, NotRunningError, StackNotFoundError
 from frontier.domain.offload import Compute
+from frontier.domain.plan import Step, asked_for
 from frontier.domain.project import Project
 from frontier.domain.state import ServiceState
 from frontier.domain.wanted import Listening
@@ -31,9 +32,9 @@ class Restarted:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a command would do, one line each."""
+    """What a command would do."""
 
-    steps: tuple[str, ...]
+    steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +95,7 @@ def stop(
 def plan_stop(*, runtime: Runtime) -> Plan:
     """Return what `stop` would do."""
     state = runtime.state()
-    return Plan(tuple(f"stop {s.name}" for s in state.services) if state else ())
+    return Plan(asked_for("stop", [s.name for s in state.services]) if state else ())
 
 
 def restart(services: tuple[str, ...], *, change: Change) -> Restarted:

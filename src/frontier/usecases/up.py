@@ -80,6 +80,7 @@ class Up:
         clients: Returns the lines to paste for a model name.
         reporter: Hears every decision and shows progress.
         on_text: Receives the proof's text as it streams.
+        on_answer: Receives the proof once it is whole, before anything else is said.
         decisions: Filled as they are made.
     """
 
@@ -100,6 +101,7 @@ class Up:
     clients: Callable[[str], Mapping[str, str]]
     reporter: Reporter
     on_text: Callable[[str], None]
+    on_answer: Callable[[Answer], None]
     decisions: list[str] = field(default_factory=list[str])
 
     def run(self, wanted: Wanted, *, dry_run: bool = False) -> StackUp:
@@ -231,6 +233,7 @@ class Up:
                 raise
             self._decide(f"{plan.stack.title} has no model {wanted.model} yet")
             return None
+        self.on_answer(answer)
         if warning := self.require_used(plan.project, plan.place.choice):
             self._decide(f"warning: {warning}")
         return answer

@@ -189,4 +189,5 @@ def test_plans_name_their_steps(runtime: FakeRuntime) -> None:
 
     runtime.running = project()
 
-    assert lifecycle.plan_stop(runtime=runtime).steps == ("stop llamacpp", "stop gateway")
+    steps = lifecycle.plan_stop(runtime=runtime).steps
+    assert [str(step) for step in steps] == ["stop llamacpp: asked for", "stop gateway: asked for"]
