@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Literal
 
@@ -281,10 +282,15 @@ def _(result: StackUp) -> str:
             f"  {result.pull_command}"
         )
     lines = "\n".join(f"# {name}\n{line}" for name, line in result.clients.items())
+    pages = "".join(f"{line}\n" for line in _pages(result.pages))
     return (
-        f"{result.model} answers at {' and '.join(result.urls)}\n\n"
+        f"{result.model} answers at {' and '.join(result.urls)}\n{pages}\n"
         f"{lines}\n# here\n{_command()} chat"
     )
+
+
+def _pages(pages: Mapping[str, str]) -> list[str]:
+    return [f"{name} is at {url}" for name, url in sorted(pages.items())]
 
 
 def _command() -> str:
@@ -332,7 +338,10 @@ def _(result: lifecycle.Status) -> str:
         for s in result.services
     ]
     columns = ("SERVICE", "STATE", "PID", "PORT", "UP", "MEMORY", "RESTARTS", "COMPUTE", "")
-    return f"{head}\n{table(columns, rows)}"
+    lines = [head, table(columns, rows), *_pages(result.pages)]
+    if result.missing:
+        lines.append(f"not as declared: {', '.join(result.missing)} (mend it: frontier start)")
+    return "\n".join(lines)
 
 
 def _duration(seconds: float | None) -> str:

@@ -39,6 +39,7 @@ class StackUp:
         clients: One line to paste per client, by its name.
         pull_command: What brings an engine that has no model the one that was asked for; "" where
             the proof succeeded.
+        pages: What people open in a browser, by service.
     """
 
     stack: str
@@ -52,6 +53,7 @@ class StackUp:
     answer: Answer | None
     clients: Mapping[str, str]
     pull_command: str = ""
+    pages: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +133,7 @@ class Up:
             answer=answer,
             clients=self.clients(name),
             pull_command=_pull_command(plan, wanted.model) if lacks_model else "",
+            pages=plan.project.pages,
         )
 
     def _plan(self, wanted: Wanted, *, dry_run: bool) -> "_Plan":
