@@ -75,7 +75,8 @@ def _check_accelerator(spec: ComposeSpec) -> None:
 
 def _require_engine(spec: ComposeSpec, own: "_Filled") -> None:
     """Refuse a template without the engine's service; only a missing model may leave it out."""
-    stack, services = spec.stack, own.found.get("services") or {}
+    stack = spec.stack
+    services: Mapping[str, Any] = own.found.get("services") or {}
     if stack.engine in services or (spec.model is None and stack.model_format != "none"):
         return
     known = ", ".join(services) or "none"
