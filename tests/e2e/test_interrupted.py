@@ -34,7 +34,7 @@ def test_at_a_question_nothing_was_changed(tmp_path: Path) -> None:
     os.close(ours)
 
     assert process.returncode == 130, errors
-    assert errors.splitlines()[-1] == "interrupted: nothing was changed"
+    assert errors.splitlines()[-1].strip() == "interrupted: nothing was changed"
     assert frontier.ok("config", "get", "CACHE_SIZE") == "7\n"
 
 

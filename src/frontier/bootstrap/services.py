@@ -164,7 +164,7 @@ class Services(Core):
         self,
         reporter: "Reporter",
         on_text: Callable[[str], None],
-        on_answer: "Callable[[Answer], None]",
+        on_answer: "Callable[[Answer], None]" = lambda _: None,
         *,
         command: str = "up",
     ) -> "Up":

@@ -80,6 +80,7 @@ class Session:
         try:
             is_wanted = typer.confirm("Go on?")
         except typer.Abort as error:  # Ctrl-C, or the terminal is gone
+            output.piece("\n")  # the question's line is still open
             raise KeyboardInterrupt from error
         if not is_wanted:
             raise RefusedError("not confirmed; nothing was changed")
