@@ -36,6 +36,7 @@ def test_all_folders_of_a_real_stack_are_made_and_its_files_are_not(tmp_path: Pa
     state = ".frontier/project"
     assert made - {".frontier", state, "data", f"{state}/config", f"{state}/config/monitoring"} == {
         "config",
+        "data/gateway",
         "data/grafana",
         "data/huggingface",
         "data/prometheus",
