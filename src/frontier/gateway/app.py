@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 import frontier
+from frontier.gateway.apis import responses_routes
 from frontier.gateway.errors import Problem, model_not_found, unknown_path, wrong_method
 from frontier.gateway.health import probe_all
 
@@ -35,6 +36,7 @@ def create_app(core: "Core") -> "AsgiApp":
             Route("/admin/routes", control.routes),
             Route("/v1/models", control.models),
             Route("/v1/models/{name:path}", control.model),
+            *responses_routes.ROUTES,
         ],
         exception_handlers={404: _on_unknown_path, 405: _on_wrong_method},
     )

@@ -1,18 +1,15 @@
 """OpenAI's API: the engines' own, so requests and answers pass as they come."""
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from frontier.gateway.apis.api import BadRequestError, Outgoing
+from frontier.gateway.apis.api import Outgoing
+from frontier.gateway.apis.body import bad, decode, without_bom
 from frontier.gateway.errors import Problem
 from frontier.gateway.routes import Route
-
-_BOM: Final = b"\xef\xbb\xbf"
-_PATH = re.compile(r" - at `\$\.?(\w*).*`$")
-_MISSING = re.compile(r"missing required field `(\w+)`")
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -30,7 +27,7 @@ class _WantedChat(Wanted, frozen=True):
     messages: tuple[_Message, ...] = ()
 
 
-_DECODERS: Final[dict[str, msgspec.json.Decoder[_WantedChat] | msgspec.json.Decoder[Wanted]]] = {
+_DECODERS: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
     "/v1/chat/completions": msgspec.json.Decoder(_WantedChat),
     "/v1/completions": msgspec.json.Decoder(Wanted),
     "/v1/embeddings": msgspec.json.Decoder(Wanted),
@@ -86,40 +83,13 @@ def read(path: str, body: bytes) -> tuple[Wanted, bytes]:
     Raises:
         BadRequestError: no JSON object, or a deciding field is missing or of the wrong type.
     """
-    if body.startswith(_BOM):
-        body = body[len(_BOM) :]
-    if not body:
-        raise _bad("The request body is missing.", None)
-    try:
-        wanted = _DECODERS[path].decode(body)
-        if not body.isascii():
-            body.decode()  # msgspec skips what it does not return; llama.cpp answers 500
-    except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from error
-    except msgspec.DecodeError as error:
-        raise _bad(f"The request body is not valid JSON: {error}", None) from error
-    except UnicodeDecodeError as error:
-        raise _bad("The request body is not valid UTF-8.", None) from error
-    except RecursionError as error:
-        raise _bad("The request body is nested too deeply.", None) from error
+    body = without_bom(body)
+    wanted: Wanted = decode(_DECODERS[path], body)
     if not wanted.model:
-        raise _bad("The field `model` is empty.", "model")
+        raise bad("The field `model` is empty.", "model")
     if isinstance(wanted, _WantedChat) and not wanted.messages:
-        raise _bad("The field `messages` must hold at least one message.", "messages")
+        raise bad("The field `messages` must hold at least one message.", "messages")
     return wanted, body
-
-
-def _invalid(message: str) -> BadRequestError:
-    if missing := _MISSING.search(message):
-        return _bad(f"The field `{missing[1]}` is missing.", missing[1])
-    found = _PATH.search(message)
-    if found is None:
-        return _bad(f"The request body is not valid: {message}", None)
-    return _bad(f"The field `{found[1]}` is not valid: {message[: found.start()]}", found[1])
-
-
-def _bad(message: str, param: str | None) -> BadRequestError:
-    return BadRequestError(Problem(400, message, param=param))
 
 
 def with_model(body: bytes, name: str) -> bytes:

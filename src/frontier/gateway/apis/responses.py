@@ -1,0 +1,126 @@
+"""OpenAI's Responses API in front of any engine: translated to chat completions, kept nowhere."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from frontier.gateway.apis.api import Outgoing
+from frontier.gateway.apis.body import bad
+from frontier.gateway.apis.chat import Message, streaming, with_thoughts
+from frontier.gateway.apis.responses_input import to_messages
+from frontier.gateway.apis.responses_object import ResponseObject, to_ascii
+from frontier.gateway.apis.responses_request import Wanted, read, response_format
+from frontier.gateway.apis.responses_stream import ResponsesAnswer
+from frontier.gateway.apis.responses_tools import Tools, read_tools
+from frontier.gateway.errors import Problem
+from frontier.gateway.routes import Route
+
+_PATH = "/v1/chat/completions"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request.
+
+    Attributes:
+        size: Bytes of the request's body, of which this is made.
+        fields: Of the chat request; those that no engine is told are left out.
+        echo: What the response repeats, JSON without braces.
+    """
+
+    model: str
+    stream: bool
+    size: int
+    messages: list[Message]
+    fields: dict[str, object]
+    tools: Tools
+    echo: bytes
+
+    def outgoing(self, route: Route) -> Outgoing:
+        """Return the chat request for the engine of *route*."""
+        target = route.target
+        body = {
+            "model": target.upstream_model,
+            "messages": with_thoughts(self.messages, target.backend),
+            **self.fields,
+            **(streaming(target.backend) if self.stream else {}),
+        }
+        answer = ResponsesAnswer(
+            ResponseObject(self.model, self.echo),
+            self.tools,
+            one_call=self.fields.get("parallel_tool_calls") is False,
+            with_logprobs="logprobs" in self.fields,
+        )
+        return Outgoing(_PATH, msgspec.json.encode(body), answer)
+
+
+class Responses:
+    """OpenAI's Responses API."""
+
+    def read(self, path: str, body: bytes) -> Asked:
+        """Return what the request asks.
+
+        Raises:
+            BadRequestError: see `Api.read`; or it needs stored responses, or a kind of content
+                that is not served.
+        """
+        try:
+            wanted = read(body)
+            tools = read_tools(wanted.tools or ())
+            messages = to_messages(wanted.input or "", wanted.instructions)
+            fields = _fields(wanted, tools)
+        except RecursionError as error:
+            raise bad("The request body is nested too deeply.", None) from error
+        if not messages:
+            raise bad("The field `input` has nothing that an engine could answer.", "input")
+        model, stream = wanted.model, bool(wanted.stream)
+        return Asked(model, stream, len(body), messages, fields, tools, _echo(wanted))
+
+    def problem(self, problem: Problem, request_id: str) -> bytes:
+        """Return *problem* as a JSON document, ASCII only."""
+        return problem.body
+
+
+def _fields(wanted: Wanted, tools: Tools) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "max_tokens": wanted.max_output_tokens,
+        "temperature": wanted.temperature,
+        "top_p": wanted.top_p,
+        "reasoning_effort": wanted.reasoning.effort if wanted.reasoning else None,
+        "response_format": response_format(wanted.text),
+    }
+    if wanted.wants_logprobs:
+        fields |= {"logprobs": True, "top_logprobs": wanted.top_logprobs}
+    if (chosen := tools.chosen(wanted.tool_choice)) is not None:
+        fields |= {"tools": chosen.definitions, "tool_choice": chosen.choice}
+        fields["parallel_tool_calls"] = wanted.parallel_tool_calls
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _echo(wanted: Wanted) -> bytes:
+    parallel, reasoning = wanted.parallel_tool_calls, wanted.reasoning
+    fields = {
+        "instructions": wanted.instructions,
+        "max_output_tokens": wanted.max_output_tokens,
+        "metadata": wanted.metadata or {},
+        "parallel_tool_calls": True if parallel is None else parallel,
+        "previous_response_id": None,
+        "reasoning": {
+            "effort": reasoning.effort if reasoning else None,
+            "summary": reasoning.summary if reasoning else None,
+        },
+        "background": False,
+        "store": False,
+        "temperature": wanted.temperature,
+        "text": _given(wanted.text, {"format": {"type": "text"}}),
+        "tool_choice": _given(wanted.tool_choice, "auto"),
+        "tools": wanted.tools or [],
+        "top_logprobs": wanted.top_logprobs or 0,
+        "top_p": wanted.top_p,
+        "truncation": "disabled",
+    }
+    return to_ascii(msgspec.json.encode(fields))[1:-1]
+
+
+def _given(raw: msgspec.Raw, otherwise: object) -> object:
+    return otherwise if bytes(raw) == b"null" else raw
