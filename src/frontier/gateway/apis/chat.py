@@ -11,39 +11,7 @@ from frontier.gateway.upstream_errors import translate
 
 _ABSENT: Final = msgspec.Raw()
 _NOTHING: Final = (b"", b"null")
-# OpenAI's own server takes no reasoning back.
-_THOUGHT_FIELDS: Final = {
-    "llamacpp": "reasoning_content",
-    "mistral": "reasoning_content",
-    "vllm": "reasoning",
-    "ollama": "reasoning",
-}
-_THOUGHT: Final = "reasoning_content"
 _ABORTED: Final = frozenset({"abort", "canceled", "cancelled", "error"})
-
-Message = dict[str, object]
-
-
-def streaming(backend: str) -> dict[str, object]:
-    """Return the fields that make *backend* stream, with its usage at the end."""
-    if backend == "mistral":  # knows no `stream_options`, and sends its usage anyway
-        return {"stream": True}
-    return {"stream": True, "stream_options": {"include_usage": True}}
-
-
-def with_thoughts(messages: list[Message], backend: str) -> list[Message]:
-    """Return *messages* with their ``reasoning_content`` where *backend* reads it."""
-    field_name = _THOUGHT_FIELDS.get(backend)
-    if field_name == _THOUGHT or not any(_THOUGHT in message for message in messages):
-        return messages
-    return [_renamed(message, field_name) for message in messages]
-
-
-def _renamed(message: Message, field_name: str | None) -> Message:
-    rest = {name: value for name, value in message.items() if name != _THOUGHT}
-    if field_name and _THOUGHT in message:
-        rest[field_name] = message[_THOUGHT]
-    return rest
 
 
 class CachedTokens(msgspec.Struct, frozen=True):

@@ -1,13 +1,12 @@
 """OpenAI's API: the engines' own, so requests and answers pass as they come."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from frontier.gateway.apis.api import Outgoing
-from frontier.gateway.apis.body import bad, decode, without_bom
+from frontier.gateway.apis.json_body import bad, decoded, without_bom
 from frontier.gateway.errors import Problem
 from frontier.gateway.routes import Route
 
@@ -27,7 +26,7 @@ class _WantedChat(Wanted, frozen=True):
     messages: tuple[_Message, ...] = ()
 
 
-_DECODERS: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
+_DECODERS: Final[dict[str, msgspec.json.Decoder[_WantedChat] | msgspec.json.Decoder[Wanted]]] = {
     "/v1/chat/completions": msgspec.json.Decoder(_WantedChat),
     "/v1/completions": msgspec.json.Decoder(Wanted),
     "/v1/embeddings": msgspec.json.Decoder(Wanted),
@@ -84,7 +83,7 @@ def read(path: str, body: bytes) -> tuple[Wanted, bytes]:
         BadRequestError: no JSON object, or a deciding field is missing or of the wrong type.
     """
     body = without_bom(body)
-    wanted: Wanted = decode(_DECODERS[path], body)
+    wanted = decoded(_DECODERS[path].decode, body)
     if not wanted.model:
         raise bad("The field `model` is empty.", "model")
     if isinstance(wanted, _WantedChat) and not wanted.messages:

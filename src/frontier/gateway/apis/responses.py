@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import msgspec
 
 from frontier.gateway.apis.api import Outgoing
-from frontier.gateway.apis.body import bad
-from frontier.gateway.apis.chat import Message, streaming, with_thoughts
+from frontier.gateway.apis.dialects import Dialect, dialect
+from frontier.gateway.apis.json_body import bad
 from frontier.gateway.apis.responses_input import to_messages
 from frontier.gateway.apis.responses_object import ResponseObject, to_ascii
 from frontier.gateway.apis.responses_request import Wanted, read, response_format
 from frontier.gateway.apis.responses_stream import ResponsesAnswer
 from frontier.gateway.apis.responses_tools import Tools, read_tools
+from frontier.gateway.apis.responses_turns import Message, with_thoughts
 from frontier.gateway.errors import Problem
 from frontier.gateway.routes import Route
 
@@ -24,7 +25,8 @@ class Asked:
 
     Attributes:
         size: Bytes of the request's body, of which this is made.
-        fields: Of the chat request; those that no engine is told are left out.
+        fields: Of the chat request, as all engines take them.
+        effort: How much the model is to think, which they do not take alike.
         echo: What the response repeats, JSON without braces.
     """
 
@@ -33,18 +35,23 @@ class Asked:
     size: int
     messages: list[Message]
     fields: dict[str, object]
+    effort: str | None
     tools: Tools
     echo: bytes
 
     def outgoing(self, route: Route) -> Outgoing:
         """Return the chat request for the engine of *route*."""
-        target = route.target
+        engine = dialect(route.target.backend)
         body = {
-            "model": target.upstream_model,
-            "messages": with_thoughts(self.messages, target.backend),
+            "model": route.target.upstream_model,
+            "messages": with_thoughts(self.messages, engine.reasoning),
             **self.fields,
-            **(streaming(target.backend) if self.stream else {}),
+            **_effort(self.effort, engine),
         }
+        if self.stream:
+            body["stream"] = True
+            if engine.asks_usage:
+                body["stream_options"] = {"include_usage": True}
         answer = ResponsesAnswer(
             ResponseObject(self.model, self.echo),
             self.tools,
@@ -73,8 +80,16 @@ class Responses:
             raise bad("The request body is nested too deeply.", None) from error
         if not messages:
             raise bad("The field `input` has nothing that an engine could answer.", "input")
-        model, stream = wanted.model, bool(wanted.stream)
-        return Asked(model, stream, len(body), messages, fields, tools, _echo(wanted))
+        return Asked(
+            wanted.model,
+            stream=bool(wanted.stream),
+            size=len(body),
+            messages=messages,
+            fields=fields,
+            effort=wanted.reasoning.effort if wanted.reasoning else None,
+            tools=tools,
+            echo=_echo(wanted),
+        )
 
     def problem(self, problem: Problem, request_id: str) -> bytes:
         """Return *problem* as a JSON document, ASCII only."""
@@ -86,7 +101,6 @@ def _fields(wanted: Wanted, tools: Tools) -> dict[str, object]:
         "max_tokens": wanted.max_output_tokens,
         "temperature": wanted.temperature,
         "top_p": wanted.top_p,
-        "reasoning_effort": wanted.reasoning.effort if wanted.reasoning else None,
         "response_format": response_format(wanted.text),
     }
     if wanted.wants_logprobs:
@@ -95,6 +109,14 @@ def _fields(wanted: Wanted, tools: Tools) -> dict[str, object]:
         fields |= {"tools": chosen.definitions, "tool_choice": chosen.choice}
         fields["parallel_tool_calls"] = wanted.parallel_tool_calls
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _effort(effort: str | None, engine: Dialect) -> dict[str, object]:
+    if effort is None:
+        return {}
+    if effort == "none":
+        return engine.thinking(is_on=False) or {"reasoning_effort": effort}
+    return {"reasoning_effort": effort} if engine.takes_effort else {}
 
 
 def _echo(wanted: Wanted) -> bytes:

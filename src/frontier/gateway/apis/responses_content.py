@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
-from frontier.gateway.apis.body import bad, unsupported
+from frontier.gateway.apis.json_body import bad, unsupported
 
 ChatPart = dict[str, object]
 T = TypeVar("T")
@@ -54,12 +54,12 @@ def _part(part: Part, where: str) -> ChatPart:
             audio = _given(part.input_audio, f"{where}.input_audio")
             return {"type": "input_audio", "input_audio": audio}
         case _:
-            raise unsupported(f"Content of type `{part.type}` is not supported.", where)
+            raise unsupported(f"`{where}`: content of type `{part.type}` is not served.", "input")
 
 
 def _given(value: T | None, where: str) -> T:
     if value is None:
-        raise bad(f"The field `{where}` is missing.", where)
+        raise bad(f"The field `{where}` is missing.", "input")
     return value
 
 
@@ -67,10 +67,12 @@ def _checked_image(url: str, where: str) -> str:
     """Return *url* if it holds the image itself."""
     head, comma, data = url.partition(",")
     if not url.startswith("data:image/") or not head.endswith(";base64") or not comma:
-        message = "An image must come as `data:image/TYPE;base64,DATA`: none is fetched."
-        raise bad(message, f"{where}.image_url")
+        message = (
+            f"`{where}`: an image must come as `data:image/TYPE;base64,DATA`; none is fetched."
+        )
+        raise bad(message, "input")
     try:
         binascii.a2b_base64(data, strict_mode=True)
     except ValueError as error:
-        raise bad(f"The image is not valid base64: {error}.", f"{where}.image_url") from error
+        raise bad(f"`{where}`: the image is not valid base64: {error}.", "input") from error
     return url

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from frontier.gateway.apis.body import invalid, unsupported
+from frontier.gateway.apis.json_body import invalid, unsupported
 from frontier.gateway.apis.responses_content import Part, content_of
 from frontier.gateway.apis.responses_tools import engine_name
 from frontier.gateway.apis.responses_turns import Chat, Message
@@ -105,7 +105,7 @@ def _decoded(raw: msgspec.Raw, where: str) -> _Item | None:
         decoder = _ITEMS.get(kind)
         item = decoder.decode(raw) if decoder else None
     except msgspec.ValidationError as error:
-        raise invalid(str(error), where) from error
+        raise invalid(error, where) from error
     if kind == "item_reference":
-        raise unsupported("Nothing is stored here: send the item itself.", where)
+        raise unsupported(f"`{where}`: nothing is stored here; send the item itself.", "input")
     return item

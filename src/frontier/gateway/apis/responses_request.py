@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from frontier.gateway.apis.body import bad, decode, invalid, unsupported, without_bom
+from frontier.gateway.apis.json_body import bad, decoded, invalid, unsupported, without_bom
 
 _Count = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 _Temperature = Annotated[float, msgspec.Meta(ge=0, le=2)]
@@ -79,7 +79,7 @@ def read(body: bytes) -> Wanted:
         BadRequestError: no JSON object, a field is missing or of the wrong type, or needs a
             gateway that stores responses.
     """
-    wanted = decode(_WANTED, without_bom(body))
+    wanted = decoded(_WANTED.decode, without_bom(body))
     if not wanted.model:
         raise bad("The field `model` is empty.", "model")
     if not wanted.input and wanted.input != "":
@@ -99,14 +99,14 @@ def response_format(text: msgspec.Raw) -> dict[str, object] | None:
     try:
         wish = _TEXT.decode(text)
     except msgspec.ValidationError as error:
-        raise invalid(str(error), "text") from error
+        raise invalid(error, "text") from error
     form = wish.format if wish else None
     if form is None or form.type == "text":
         return None
     if form.type == "json_object":
         return {"type": "json_object"}
     if form.schema is None:
-        raise bad("The field `text.format.schema` is missing.", "text.format.schema")
+        raise bad("The field `text.format.schema` is missing.", "text")
     schema = {"name": form.name or "schema", "schema": form.schema, "strict": form.strict}
     if form.description is not None:
         schema["description"] = form.description

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from frontier.gateway.apis.body import bad, invalid
+from frontier.gateway.apis.json_body import bad, invalid
 
 Definition = dict[str, object]
 
@@ -132,7 +132,7 @@ def _decoded_choice(raw: msgspec.Raw) -> str | _Choice:
     try:
         return _CHOICE.decode(raw)
     except msgspec.ValidationError as error:
-        raise invalid(str(error), "tool_choice") from error
+        raise invalid(error, "tool_choice") from error
 
 
 def read_tools(raws: Iterable[msgspec.Raw]) -> Tools:
@@ -146,7 +146,7 @@ def read_tools(raws: Iterable[msgspec.Raw]) -> Tools:
         try:
             _add(tools, raw, None)
         except msgspec.ValidationError as error:
-            raise invalid(str(error), f"tools[{position}]") from error
+            raise invalid(error, f"tools[{position}]") from error
     return tools
 
 

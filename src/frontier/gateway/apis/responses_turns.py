@@ -2,11 +2,28 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Final, cast
 
-from frontier.gateway.apis.body import bad
+from frontier.gateway.apis.json_body import bad
 
 Message = dict[str, object]
+
+
+_THOUGHT: Final = "reasoning_content"
+
+
+def with_thoughts(messages: list[Message], name: str) -> list[Message]:
+    """Return *messages* with ``reasoning_content`` called *name*, or dropped if that is ""."""
+    if name == _THOUGHT or not any(_THOUGHT in message for message in messages):
+        return messages
+    return [_renamed(message, name) for message in messages]
+
+
+def _renamed(message: Message, name: str) -> Message:
+    rest = {field: value for field, value in message.items() if field != _THOUGHT}
+    if name and _THOUGHT in message:
+        rest[name] = message[_THOUGHT]
+    return rest
 
 
 @dataclass(slots=True)
@@ -32,7 +49,7 @@ class Turn:
             content = "\n\n".join(cast("list[str]", content))
         message: Message = {"role": self.role, "content": content}
         if self.thoughts:
-            message["reasoning_content"] = "\n\n".join(self.thoughts)
+            message[_THOUGHT] = "\n\n".join(self.thoughts)
         if self.calls:
             message["tool_calls"] = self.calls
         if self.call_id:
@@ -60,7 +77,7 @@ class Chat:
         self._show_images()
         if role in ("system", "developer"):
             if not isinstance(content, str):
-                raise bad("A system message can hold text only.", where)
+                raise bad(f"`{where}`: a system message can hold text only.", "input")
             self._instruct(content)
         else:
             self._turns.append(Turn(role, content))
