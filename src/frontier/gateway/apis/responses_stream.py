@@ -81,6 +81,8 @@ class ResponsesAnswer:
         self._begin()
         if piece is not None:
             self._take(piece, chunk)
+        if self.is_whole and not all(call.name for call in said.calls.values()):
+            raise BadAnswerError(bad_gateway("sent a tool call without a name"))
         return self._flush()
 
     def end(self) -> bytes:
@@ -199,8 +201,6 @@ class ResponsesAnswer:
     def _finished(self) -> bytes:
         """Close what is open; return the response."""
         said = self._said
-        if not all(call.name for call in said.calls.values()):
-            raise BadAnswerError(bad_gateway("sent a tool call without a name"))
         status = "incomplete" if limit_of(said.finish_reason) else "completed"
         last = self._items[-1] if self._items else None
         for item in (self._text, *self._calls.values()):

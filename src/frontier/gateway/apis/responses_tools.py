@@ -107,17 +107,18 @@ class Tools:
         A choice becomes a shorter list: not every engine understands more than "required".
         """
         choice = _decoded_choice(raw)
-        if choice == "none" or not self.definitions:
-            return None
         if isinstance(choice, str):
-            return Chosen(list(self.definitions.values()), choice)
-        if choice.type == "allowed_tools":
+            names, mode = list(self.definitions), choice
+        elif choice.type == "allowed_tools":
             names = [self._named(c) for c in choice.tools or () if c.name]
-            left = [self.definitions[name] for name in names]
-            return Chosen(left, choice.mode or "auto") if left else None
-        if choice.type in ("function", "custom"):
-            return Chosen([self.definitions[self._named(choice)]], "required")
-        return Chosen(list(self.definitions.values()), "auto")  # one that was left out
+            mode = choice.mode or "auto"
+        elif choice.type in ("function", "custom"):
+            names, mode = [self._named(choice)], "required"
+        else:  # a tool that was left out
+            names, mode = list(self.definitions), "auto"
+        if mode == "none" or not names:
+            return None
+        return Chosen([self.definitions[name] for name in names], mode)
 
     def _named(self, choice: _Choice) -> str:
         name = engine_name(choice.name or "", choice.namespace)
