@@ -35,21 +35,21 @@ class CallItem(Item):
 
     def document(self, status: str) -> Document:
         """Return the item as it is now."""
-        call = {"type": "function_call", **self._call, "arguments": "".join(self.pieces)}
+        arguments = "".join(self.pieces) or ("{}" if status == "completed" else "")
+        call = {"type": "function_call", **self._call, "arguments": arguments}
         return {**call, "status": status}
 
     def deltas(self, arguments: str) -> Iterator[Event]:
-        """Take a piece of the arguments; yield the events that tell of it."""
-        self.pieces.append(arguments)
+        """Yield the events that tell of a piece of the arguments."""
         for start in range(0, len(arguments), LONGEST_DELTA):
             delta = arguments[start : start + LONGEST_DELTA]
             yield event(b"response.function_call_arguments.delta", **self.place, delta=delta)
 
     def closing(self, status: str) -> Iterator[Event]:
         """Yield the events with which it ends."""
-        if not self.pieces and status == "completed":
-            yield from self.deltas("{}")
-        arguments = "".join(self.pieces)
+        arguments = self.document(status)["arguments"]
+        if not self.pieces:
+            yield from self.deltas(str(arguments))
         yield event(b"response.function_call_arguments.done", **self.place, arguments=arguments)
         yield from super().closing(status)
 
@@ -64,8 +64,7 @@ class CustomCallItem(CallItem):
         return {"type": "custom_tool_call", **self._call, "input": self._input()}
 
     def deltas(self, arguments: str) -> Iterator[Event]:
-        """Take a piece of the JSON; the text is told of when all of it is there."""
-        self.pieces.append(arguments)
+        """Yield nothing: the text is told of when all of its JSON is there."""
         return iter(())
 
     def closing(self, status: str) -> Iterator[Event]:

@@ -102,8 +102,7 @@ class TextItem(Item):
         yield event(self.part_event + b".added", **self.place, part=self._part(""))
 
     def deltas(self, text: str) -> Iterator[Event]:
-        """Take *text*; yield the events that tell of it."""
-        self.pieces.append(text)
+        """Yield the events that tell of a piece of the text."""
         for start in range(0, len(text), LONGEST_DELTA):
             delta = json.dumps(text[start : start + LONGEST_DELTA]).encode("ascii")
             yield Event(self._name, self._head + delta)
@@ -163,8 +162,7 @@ class MessageItem(RefusalItem):
         return super()._whole(text) | {"logprobs": self.logprobs}
 
     def spoken(self, text: str, logprobs: list[Document]) -> Iterator[Event]:
-        """Take *text* with its tokens' probabilities, which go with its first event."""
-        self.logprobs += logprobs
+        """Yield the same with its tokens' probabilities, which go with the first event."""
         for name, fields in self.deltas(text):
             tokens = dumped(logprobs) if logprobs else b"[]"
             yield Event(name, b'%b,"logprobs":%b' % (fields, tokens))

@@ -12,6 +12,8 @@ from frontier.gateway.errors import Problem
 
 Document = dict[str, object]
 
+# `json.dumps` would make one for every call
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 _FOREIGN: Final = re.compile(r"[^\x00-\x7f]+")
 _BREAKS: Final = bytes.maketrans(b"\r\n", b"  ")
 _LIMITS: Final = {"length": "max_output_tokens", "content_filter": "content_filter"}
@@ -27,7 +29,7 @@ def to_ascii(document: bytes) -> bytes:
 
 def dumped(value: object) -> bytes:
     """Return *value* as JSON, ASCII only."""
-    return json.dumps(value, separators=(",", ":")).encode("ascii")
+    return _ENCODER.encode(value).encode("ascii")
 
 
 def usage_of(usage: Usage | None, tokens: tuple[int, int, int] | None) -> Document | None:

@@ -68,7 +68,7 @@ class ResponsesAnswer:
         self._items: list[Item] = []
         self._text: TextItem | None = None
         self._calls: dict[int, CallItem] = {}
-        self._taken: dict[int, int] = {}  # pieces of a call's arguments
+        self._tells = True
         self._number = 0
         self._out: list[bytes] = []
 
@@ -95,6 +95,7 @@ class ResponsesAnswer:
 
     def whole(self, body: bytes) -> bytes:
         """Return the response for an engine's whole completion."""
+        self._tells = False
         self.event(body)
         if not self.is_whole:
             raise BadAnswerError(bad_gateway("sent an answer that makes no sense"))
@@ -122,7 +123,7 @@ class ResponsesAnswer:
     # Events
 
     def _begin(self) -> None:
-        if self._number == 0:
+        if self._number == 0 and self._tells:
             response = b'"response":' + self._response.in_progress()
             self._emit(Event(b"response.created", response))
             self._emit(Event(b"response.in_progress", response))
@@ -148,14 +149,27 @@ class ResponsesAnswer:
 
     def _take(self, piece: Piece, chunk: Completion) -> None:
         if piece.thought:
-            self._emit_all(self._growing(ReasoningItem).deltas(piece.thought))
+            self._take_text(ReasoningItem, piece.thought)
         if piece.content:
-            logprobs = _logprobs(chunk.choices[0].logprobs) if self._with_logprobs else []
-            self._emit_all(self._growing(MessageItem).spoken(piece.content, logprobs))
+            self._take_message(piece.content, chunk)
         if piece.refusal:
-            self._emit_all(self._growing(RefusalItem).deltas(piece.refusal))
+            self._take_text(RefusalItem, piece.refusal)
         if piece.tool_calls:
             self._take_calls()
+
+    def _take_text(self, kind: type[TextItem], text: str) -> None:
+        item = self._growing(kind)
+        item.pieces.append(text)
+        if self._tells:
+            self._emit_all(item.deltas(text))
+
+    def _take_message(self, text: str, chunk: Completion) -> None:
+        item = self._growing(MessageItem)
+        logprobs = _logprobs(chunk.choices[0].logprobs) if self._with_logprobs else []
+        item.pieces.append(text)
+        item.logprobs += logprobs
+        if self._tells:
+            self._emit_all(item.spoken(text, logprobs))
 
     def _growing(self, kind: type[TextT]) -> TextT:
         """Return the item that text of this *kind* belongs to: the last one, or a new one."""
@@ -169,13 +183,14 @@ class ResponsesAnswer:
         """Begin *item*; a text ends where something else begins."""
         self._close_text()
         self._items.append(item)
-        self._emit_all(item.opening())
+        if self._tells:
+            self._emit_all(item.opening())
         return item
 
     def _close_text(self) -> None:
-        if self._text is not None:
+        if self._text is not None and self._tells:
             self._emit_all(self._text.closing("completed"))
-            self._text = None
+        self._text = None
 
     def _take_calls(self) -> None:
         """Pass on what the engine has added to its calls; they stay open, for pieces may mix."""
@@ -185,10 +200,10 @@ class ResponsesAnswer:
                 if not call.name or (self._one_call and self._calls):
                     return
                 item = self._calls[index] = self._open(self._call(call))
-                self._taken[index] = 0
-            for arguments in call.arguments[self._taken[index] :]:
+            new = call.arguments[len(item.pieces) :]
+            item.pieces += new
+            for arguments in new if self._tells else ():
                 self._emit_all(item.deltas(arguments))
-            self._taken[index] = len(call.arguments)
 
     def _call(self, call: CollectedCall) -> CallItem:
         tool = self._tools.tool(call.name)
@@ -204,7 +219,7 @@ class ResponsesAnswer:
         status = "incomplete" if limit_of(said.finish_reason) else "completed"
         last = self._items[-1] if self._items else None
         for item in (self._text, *self._calls.values()):
-            if item is not None:
+            if item is not None and self._tells:
                 self._emit_all(item.closing(status if item is last else "completed"))
         output = [item.document(status if item is last else "completed") for item in self._items]
         return self._response.finished(said.finish_reason, output, self._usage())
