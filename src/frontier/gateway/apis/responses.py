@@ -27,7 +27,7 @@ class Asked:
         size: Bytes of the request's body, of which this is made.
         fields: Of the chat request, as all engines take them.
         effort: How much the model is to think, which they do not take alike.
-        echo: What the response repeats, JSON without braces.
+        response: Is begun once, even if another engine ends it.
     """
 
     model: str
@@ -37,7 +37,7 @@ class Asked:
     fields: dict[str, object]
     effort: str | None
     tools: Tools
-    echo: bytes
+    response: ResponseObject
 
     def outgoing(self, route: Route) -> Outgoing:
         """Return the chat request for the engine of *route*."""
@@ -53,7 +53,7 @@ class Asked:
             if engine.asks_usage:
                 body["stream_options"] = {"include_usage": True}
         answer = ResponsesAnswer(
-            ResponseObject(self.model, self.echo),
+            self.response,
             self.tools,
             one_call=self.fields.get("parallel_tool_calls") is False,
             with_logprobs="logprobs" in self.fields,
@@ -88,7 +88,7 @@ class Responses:
             fields=fields,
             effort=wanted.reasoning.effort if wanted.reasoning else None,
             tools=tools,
-            echo=_echo(wanted),
+            response=ResponseObject(wanted.model, _echo(wanted)),
         )
 
     def problem(self, problem: Problem, request_id: str) -> bytes:

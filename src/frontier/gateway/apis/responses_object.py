@@ -55,18 +55,20 @@ def usage_of(usage: Usage | None, tokens: tuple[int, int, int] | None) -> Docume
 
 @dataclass(slots=True)
 class ResponseObject:
-    """One response as it goes from ``in_progress`` to its end.
+    """One response as it goes from ``in_progress`` to its end, whoever answers in the end.
 
     Attributes:
         model: As the client named it.
         echo: The fields that repeat the request, JSON without braces.
         key: Hex, the part of all ids that makes them unique.
+        events: How many the client has been told of.
     """
 
     model: str
     echo: bytes
     key: str = field(default_factory=lambda: secrets.token_hex(16))
     created_at: int = field(default_factory=lambda: int(time.time()))
+    events: int = 0
 
     def in_progress(self) -> bytes:
         """Return it as it begins."""

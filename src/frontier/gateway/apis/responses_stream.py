@@ -69,7 +69,6 @@ class ResponsesAnswer:
         self._text: TextItem | None = None
         self._calls: dict[int, CallItem] = {}
         self._tells = True
-        self._number = 0
         self._out: list[bytes] = []
 
     def event(self, data: bytes) -> bytes:
@@ -123,7 +122,7 @@ class ResponsesAnswer:
     # Events
 
     def _begin(self) -> None:
-        if self._number == 0 and self._tells:
+        if self._response.events == 0 and self._tells:
             response = b'"response":' + self._response.in_progress()
             self._emit(Event(b"response.created", response))
             self._emit(Event(b"response.in_progress", response))
@@ -132,9 +131,9 @@ class ResponsesAnswer:
         name, fields = event
         self._out.append(
             b'event: %b\ndata: {"type":"%b","sequence_number":%d,%b}\n\n'
-            % (name, name, self._number, fields)
+            % (name, name, self._response.events, fields)
         )
-        self._number += 1
+        self._response.events += 1
 
     def _emit_all(self, events: Iterable[Event]) -> None:
         for event in events:

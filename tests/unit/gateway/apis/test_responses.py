@@ -413,6 +413,19 @@ def test_a_failure_ends_the_stream_wherever_it_is(begin: Callable[[Answer], byte
     assert output_text(end["response"]) in ("", "Hel")
 
 
+def test_a_stream_that_beat_while_it_waited_goes_on_with_another_engine() -> None:
+    asked = read()
+    waiting, working = (asked.outgoing(route(name)).answer for name in ("vllm", "llamacpp"))
+    assert waiting is not None
+    assert working is not None
+
+    out = waiting.heartbeat() + working.event(chunk("stop", content="Hi")) + working.end()
+
+    events = events_of(out)
+    assert [e["type"] for e in events].count("response.created") == 1
+    assert len({e["response"]["id"] for e in events if "response" in e}) == 1
+
+
 def test_an_answer_without_usage_says_so_and_llama_cpps_timings_do_for_it() -> None:
     bare, timed = answer_to(), answer_to()
     timings = {"prompt_n": 3, "cache_n": 2, "predicted_n": 4}
