@@ -5,6 +5,7 @@ Everything is drawn from one `random.Random`, so a seed repeats it.
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -242,18 +243,18 @@ def mutated(random: Random, value: Json) -> Json:
 def _changed(random: Random, value: Json) -> Json:
     """Return *value* with one part changed, found by a walk from its root."""
     if not isinstance(value, (dict, list)) or not value or random.random() < 0.1:
-        return random.choice((lambda: random.choice(_ODD), lambda: [value], lambda: {"x": value}))()
+        return random.choice((deepcopy(random.choice(_ODD)), [value], {"x": value}))
     keys: Json = list(value) if isinstance(value, dict) else range(len(value))
     key = random.choice(keys)
     match random.randrange(8):
         case 0:
             del value[key]
         case 1 if isinstance(value, list):
-            value.append(value[key])
+            value.append(deepcopy(value[key]))
         case 1:
             value[random.choice(("type", "content", "x"))] = value.pop(key)
         case 2:
-            value[key] = value[random.choice(keys)]
+            value[key] = deepcopy(value[random.choice(keys)])
         case _:
             value[key] = _changed(random, value[key])
     return value
