@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from frontier.gateway.apis import responses_routes
 from frontier.gateway.board import Report, add, join
 from frontier.gateway.errors import Problem, model_not_found, unknown_path, wrong_method
 from frontier.gateway.health import is_ready, probe_all
@@ -36,6 +37,7 @@ def create_app(core: "Core") -> "AsgiApp":
             Route("/admin/routes", control.routes),
             Route("/v1/models", control.models),
             Route("/v1/models/{name:path}", control.model),
+            *responses_routes.ROUTES,
         ],
         exception_handlers={404: _on_unknown_path, 405: _on_wrong_method},
     )

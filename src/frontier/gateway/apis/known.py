@@ -4,6 +4,7 @@ from typing import Final
 
 from frontier.gateway.apis.api import Api, Operation
 from frontier.gateway.apis.openai import OpenAI
+from frontier.gateway.apis.responses import Responses
 
 _OPENAI: Final = OpenAI()
 
@@ -12,6 +13,7 @@ OPERATIONS: Final = {
     "/v1/completions": Operation(_OPENAI, "text_completion"),
     "/v1/embeddings": Operation(_OPENAI, "embeddings", streams=False),
     "/v1/rerank": Operation(_OPENAI, "rerank", streams=False),
+    "/v1/responses": Operation(Responses(), "chat"),
 }
 
 
