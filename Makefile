@@ -1,7 +1,7 @@
 # The daily commands. `make up` and `make test` need nothing but Python 3.11+ and a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help up down install check test unit contract e2e golden images mistral killed soak docs bench wheel clean
+.PHONY: help up down install check test unit contract e2e golden images mistral killed soak fuzz docs bench wheel clean
 
 export PYTHON
 BIN := .venv/bin
@@ -59,6 +59,9 @@ killed: images  ## Commands on containers killed at every single step; two hours
 
 soak: .venv/.dev  ## Ten minutes of load on the gateway while engines die and routes change
 	FRONTIER_SOAK_S=600 $(PYTEST) -s tests/e2e/test_gateway_soak.py $(ARGS)
+
+fuzz: .venv/.dev  ## 200 000 nearly right requests over the gateway's parsers and translators
+	FUZZ_REQUESTS=200000 $(PYTEST) tests/e2e/test_gateway_fuzz.py -n0 -s --timeout 3600 $(ARGS)
 
 docs: .venv/.dev  ## The documentation, in docs/_build
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build

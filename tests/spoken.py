@@ -14,6 +14,7 @@ import pytest
 from gateway_process import Answer
 from scripted_upstream import scripted
 from spoken_anthropic import AnthropicMessages
+from spoken_responses import Responses
 
 
 class Spoken(Protocol):
@@ -102,6 +103,7 @@ TRANSLATED = [
     pytest.param(OpenAIChat("m-alias"), id="openai-renamed"),
     pytest.param(OpenAIChat("v"), id="openai-vllm"),
     pytest.param(AnthropicMessages("v"), id="anthropic"),
+    pytest.param(Responses("m-alias"), id="responses"),
 ]
 # And those that pass as llama.cpp wrote them, so that only its own oddities can come.
 SPOKEN = [pytest.param(OpenAIChat("m"), id="openai-raw"), *TRANSLATED]

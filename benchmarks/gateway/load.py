@@ -42,9 +42,14 @@ def request(port: int, pace: str = "") -> bytes:
     text = f"bench:{pace} " if pace else ""
     messages = [{"role": "user", "content": text + "Tell me about gateways. " * 22}]
     body = {"model": "bench-model", "messages": messages, "stream": bool(pace)}
+    return post(port, "/v1/chat/completions", body)
+
+
+def post(port: int, path: str, body: object) -> bytes:
+    """Return a request as the published clients send it."""
     raw = json.dumps(body, separators=(",", ":")).encode()
     return (
-        f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n"
+        f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n"
         "content-type: application/json\r\naccept: application/json\r\n"
         "accept-encoding: gzip, deflate\r\nuser-agent: frontier-bench\r\n"
         f"authorization: Bearer bench\r\ncontent-length: {len(raw)}\r\n\r\n"
@@ -95,11 +100,13 @@ class _Client(asyncio.Protocol):
         self._is_stopping = True
 
 
-async def run(port: int, *, clients: int, seconds: float, pace: str = "") -> Samples:
-    """Return what *clients* connections saw in *seconds*."""
+async def run(
+    port: int, *, clients: int, seconds: float, pace: str = "", data: bytes = b""
+) -> Samples:
+    """Return what *clients* connections saw in *seconds*; *data* is another request to send."""
     samples = Samples()
     loop = asyncio.get_running_loop()
-    data = request(port, pace)
+    data = data or request(port, pace)
     began = time.perf_counter()
     made: list[tuple[asyncio.Transport, _Client]] = []
     for _ in range(clients):

@@ -478,6 +478,18 @@ def test_a_body_that_is_almost_only_framing_gets_400(gateway: GatewayProcess) ->
         assert client.read().status == 400
 
 
+def test_what_follows_a_refused_request_in_the_same_write_is_not_even_parsed(
+    gateway: GatewayProcess, upstream: ScriptedUpstream
+) -> None:
+    before = len(upstream.seen)
+    with RawClient(gateway.port) as client:
+        client.send(b"GET / HTTP/1.1\r\n\r\n" + post(chat("m", "behind a refusal")))
+
+        assert client.read().status == 400
+        assert client.is_closed()
+    assert len(upstream.seen) == before
+
+
 def test_repeated_harmless_headers_and_leading_blank_lines_are_fine(
     gateway: GatewayProcess,
 ) -> None:

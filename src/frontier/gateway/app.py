@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from frontier.gateway.apis import responses_routes
 from frontier.gateway.apis.known import OPERATIONS, api_of
 from frontier.gateway.board import Report, add, join
 from frontier.gateway.errors import Problem, model_not_found, unknown_path, wrong_method
@@ -29,7 +30,7 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 def create_app(core: "Core") -> "AsgiApp":
     """Return the application that answers everything but the hot path."""
     app = Starlette(
-        routes=_routes(_Control(core)),
+        routes=[*_routes(_Control(core)), *responses_routes.ROUTES],
         exception_handlers={404: _on_unknown_path, 405: _on_wrong_method},
     )
     app.router.redirect_slashes = False

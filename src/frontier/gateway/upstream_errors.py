@@ -27,7 +27,11 @@ _STATUS = {
 }
 
 
-_PROMPT_FIELDS: Final = {"/v1/completions": "prompt", "/v1/embeddings": "input"}
+_PROMPT_FIELDS: Final = {
+    "/v1/completions": "prompt",
+    "/v1/embeddings": "input",
+    "/v1/responses": "input",
+}
 
 
 def translate(status: int, body: bytes, *, retry_after: bytes | None, path: str) -> Problem:

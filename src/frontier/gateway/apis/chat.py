@@ -14,6 +14,7 @@ _ABSENT: Final = msgspec.Raw()
 _NOTHING: Final = (b"", b"null")
 MARKER: Final = b"[DONE]"
 SENSELESS: Final = bad_gateway("sent an answer that makes no sense")
+_ABORTED: Final = frozenset({"abort", "canceled", "cancelled", "error"})
 
 
 class CachedTokens(msgspec.Struct, frozen=True):
@@ -177,13 +178,19 @@ class Collected:
         return None
 
     def add(self, chunk: Completion) -> Piece | None:
-        """Take *chunk*; return what it adds to the first choice, None if nothing."""
+        """Take *chunk*; return what it adds to the first choice, None if nothing.
+
+        Raises:
+            BadAnswerError: the engine gave up.
+        """
         self.usage = chunk.usage or self.usage
         self.timings = chunk.timings or self.timings
         choice = next((c for c in chunk.choices if c.index == 0), None)
         if choice is None:
             return None
         self.finish_reason = choice.finish_reason or self.finish_reason
+        if self.finish_reason in _ABORTED:
+            raise BadAnswerError(bad_gateway("gave up its answer"))
         if choice.stop_reason is not None:
             self.stop_reason = choice.stop_reason
         piece = choice.piece

@@ -71,3 +71,8 @@ def _first(where: str) -> str:
 def bad(message: str, param: str | None = None) -> BadRequestError:
     """Return a refusal of the request because of *param*, a field of its body."""
     return BadRequestError(Problem(400, message, param=param))
+
+
+def unsupported(message: str, param: str) -> BadRequestError:
+    """Return a refusal of *param* because what it asks for exists, but not here."""
+    return BadRequestError(Problem(400, message, code="unsupported_parameter", param=param))

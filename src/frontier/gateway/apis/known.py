@@ -12,6 +12,8 @@ from frontier.gateway.apis.openai_request import (
     WantedRanking,
     WantedText,
 )
+from frontier.gateway.apis.responses import Responses
+from frontier.gateway.apis.responses_request import Wanted as WantedResponse
 
 _OPENAI: Final = OpenAI()
 _ANTHROPIC: Final = Anthropic()
@@ -21,6 +23,7 @@ OPERATIONS: Final = {
     "/v1/completions": Operation(_OPENAI, "text_completion", WantedText),
     "/v1/embeddings": Operation(_OPENAI, "embeddings", WantedEmbeddings, streams=False),
     "/v1/rerank": Operation(_OPENAI, "rerank", WantedRanking, streams=False),
+    "/v1/responses": Operation(Responses(), "chat", WantedResponse),
     "/v1/messages": Operation(_ANTHROPIC, "chat", Wanted),
     COUNT_PATH: Operation(_ANTHROPIC, "count_tokens", Prompt, streams=False, waits=False),
 }

@@ -34,6 +34,13 @@ class _Message(msgspec.Struct, frozen=True):
     tool_calls: list[_Call] | None = None
 
 
+class _Token(msgspec.Struct, frozen=True):
+    token: str
+    logprob: float
+    bytes: list[int] | None = None
+    top_logprobs: "list[_Token] | None" = None
+
+
 class _Line(msgspec.Struct, frozen=True):
     message: _Message = _Message()
     response: str = ""
@@ -42,7 +49,7 @@ class _Line(msgspec.Struct, frozen=True):
     done_reason: str = ""
     prompt_eval_count: int = 0
     eval_count: int = 0
-    logprobs: list[Json] | None = None
+    logprobs: list[_Token] | None = None
     error: msgspec.Raw = msgspec.Raw()
 
     @property
@@ -114,7 +121,7 @@ class NativeAnswer:
         return pieces
 
     def _chunk(
-        self, piece: Json | str, reason: str | None, logprobs: list[Json] | None = None
+        self, piece: Json | str, reason: str | None, logprobs: list[_Token] | None = None
     ) -> Json:
         name = "delta" if self._is_chat else "text"
         choice: Json = {"index": 0, name: piece, "finish_reason": reason}
@@ -228,8 +235,8 @@ def _call(call: _Call, index: int) -> Json:
     return {"index": index, "id": named, "type": "function", "function": function}
 
 
-def _with_bytes(logprob: Json) -> Json:
-    """Add the bytes of a token where Ollama leaves them out."""
-    tops = [_with_bytes(top) for top in logprob.get("top_logprobs") or ()]
-    found = logprob.get("bytes") or list(logprob["token"].encode())
-    return {**logprob, "bytes": found, "top_logprobs": tops}
+def _with_bytes(token: _Token) -> Json:
+    """Return a token with its bytes, which Ollama leaves out now and then."""
+    tops = [_with_bytes(top) for top in token.top_logprobs or ()]
+    found = token.bytes or list(token.token.encode())
+    return {"token": token.token, "logprob": token.logprob, "bytes": found, "top_logprobs": tops}

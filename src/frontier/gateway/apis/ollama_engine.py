@@ -107,7 +107,8 @@ def _chat(wanted: Json) -> Json:
     request = _given(wanted, "logprobs", "top_logprobs")
     if tools := _tools(wanted):
         request["tools"] = tools
-    if (effort := wanted.get("reasoning_effort")) in _THINK:
+    effort = wanted.get("reasoning_effort")
+    if isinstance(effort, str) and effort in _THINK:
         request["think"] = _THINK[effort]
     wished: Json = wanted.get("response_format") or {}
     if wished.get("type") == "json_object":
@@ -144,7 +145,7 @@ def _message(message: Json, names: dict[str, str]) -> Json:
     if calls := message.get("tool_calls"):
         out["tool_calls"] = [_call(call, names) for call in calls]
     if role == "tool":
-        called = message.get("tool_call_id") or ""
+        called = str(message.get("tool_call_id") or "")
         out |= {"tool_call_id": called, "tool_name": names.get(called) or message.get("name", "")}
     return out
 
@@ -165,7 +166,7 @@ def _content(content: str | list[Json] | None) -> tuple[str, list[str]]:
 def _call(call: Json, names: dict[str, str]) -> Json:
     function: Json = call.get("function") or {}
     name = function.get("name") or ""
-    names[call.get("id") or ""] = name
+    names[str(call.get("id") or "")] = name
     try:
         arguments: Any = msgspec.json.decode(function.get("arguments") or "{}")
     except (msgspec.DecodeError, TypeError) as error:

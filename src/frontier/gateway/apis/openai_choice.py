@@ -13,6 +13,30 @@ _REASONS: Final = ("stop", "length", "tool_calls", "content_filter", "function_c
 _TEXTS: Final = ("content", "reasoning_content", "refusal")
 
 
+class _Function(msgspec.Struct, frozen=True):
+    name: str | None = None
+
+
+class _Call(msgspec.Struct, frozen=True):
+    index: int | None = None
+    function: _Function | None = None
+
+
+class _Piece(msgspec.Struct, frozen=True):
+    tool_calls: list[_Call] | None = None
+
+
+class _Choice(msgspec.Struct, frozen=True):
+    """The shape that the rest of this module relies on; other fields may be anything."""
+
+    index: int = 0
+    delta: _Piece | None = None
+    message: _Piece | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+    logprobs: dict[str, Any] | None = None
+
+
 class Choices:
     """All choices of one answer.
 
@@ -81,7 +105,8 @@ class Choices:
 
     def _call(self, choice: int, position: int, call: Json) -> Json:
         """Return a piece of a call: its id, type and name stand in the first one only."""
-        index: int = call.get("index", position)
+        told: int | None = call.get("index")
+        index = position if told is None else told
         function: Json = call.get("function") or {}
         arguments = _text(function.get("arguments"))
         if (choice, index) in self._calls:
@@ -141,6 +166,8 @@ class Choices:
         delta = choice["delta"]
         for name in _TEXTS:
             if text := delta.get(name):
+                if not isinstance(text, str):
+                    raise BadAnswerError(SENSELESS)
                 message[name] = (message.get(name) or "") + text
         for call in delta.get("tool_calls", ()):
             _add_call(self._collected_calls.setdefault(index, {}), call)
@@ -157,8 +184,10 @@ class Choices:
 def _choices(answer: Json) -> list[Json]:
     found: object = answer.get("choices") or []
     choices = cast("list[object]", found) if isinstance(found, list) else [found]
-    if not all(isinstance(choice, dict) for choice in choices):
-        raise BadAnswerError(SENSELESS)
+    try:
+        msgspec.convert(choices, list[_Choice])
+    except msgspec.ValidationError as error:
+        raise BadAnswerError(SENSELESS) from error
     return cast("list[Json]", choices)
 
 

@@ -124,6 +124,8 @@ class RequestReader:
 
     def on_message_begin(self) -> None:
         """Begin a request."""
+        if self.is_finished:  # in the middle of what was read
+            raise _FinishedError
         self.arriving = request = Request()
         self._headers = request.headers
         self._arrived_bytes = 0
@@ -228,3 +230,7 @@ class _RefusedError(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
         self.problem = problem
+
+
+class _FinishedError(Exception):
+    """Stops the parser behind a request that was refused."""

@@ -17,6 +17,7 @@ HOT: Final = {
     for spelling in {path.encode(), path.removeprefix("/v1").encode()}
 }
 _ALIASES: Final = {spelling.decode(): path for spelling, path in HOT.items()}
+_BARE: Final = ("/models/", "/responses/")  # with a name behind, and no `/v1` in front
 _SINGLE: Final = frozenset({b"host", b"authorization", b"x-api-key", b"content-type"})
 
 
@@ -32,7 +33,7 @@ def normalise(url: bytes) -> str:
     path = "/" + "/".join(part for part in path.split("/") if part)
     if path.startswith("/v1/v1/"):
         path = path[3:]
-    if path == "/models" or path.startswith("/models/"):
+    if path == "/models" or path.startswith(_BARE):
         path = "/v1" + path
     return _ALIASES.get(path, path)
 
