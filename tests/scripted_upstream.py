@@ -1,11 +1,13 @@
 """A real loopback HTTP server that answers each request by a script, as badly as wanted.
 
 A request picks its script by the JSON field ``script``, an unknown field that every gateway has
-to pass on; so many tests share one server.
+to pass on, or by words in its prompt, which also survive a translation; so many tests share one
+server.
 """
 
 import contextlib
 import json
+import re
 import socket
 import struct
 import threading
@@ -16,6 +18,14 @@ from typing import Any, Self
 from waiting import until
 
 SSE = "text/event-stream; charset=utf-8"
+
+
+_IN_PROMPT = re.compile(rb"\[script ([^\]]+)\]")
+
+
+def scripted(name: str) -> str:
+    """Return a prompt that picks the script *name*."""
+    return f"[script {name}]"
 
 
 @dataclass(slots=True)
@@ -32,6 +42,13 @@ class Seen:
     def body(self) -> dict[str, Any]:
         decoded: dict[str, Any] = json.loads(self.raw_body)
         return decoded
+
+    @property
+    def script(self) -> str:
+        """The script that the request picks, "" for none."""
+        field: str = self.body.get("script", "")
+        found = _IN_PROMPT.search(self.raw_body)
+        return field or (found[1].decode() if found else "")
 
 
 @dataclass(slots=True)
@@ -113,6 +130,18 @@ def delta(model: str, text: str) -> bytes:
     )
 
 
+def finish(model: str, reason: str = "stop") -> bytes:
+    return event(
+        {
+            "choices": [{"index": 0, "delta": {}, "finish_reason": reason}],
+            "id": "chatcmpl-1",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": model,
+        }
+    )
+
+
 DONE = event("[DONE]")
 LAST_CHUNK = b"0\r\n\r\n"
 
@@ -168,6 +197,7 @@ class ScriptedUpstream:
         self.port: int = self._address[1]
         self.seen: list[Seen] = []
         self._scripts: dict[str, Script] = {}
+        self._places: dict[str, Script] = {}
         self._sockets: list[socket.socket] = []
         self._connections = 0
         self._is_over = False
@@ -184,8 +214,13 @@ class ScriptedUpstream:
         self._scripts[name] = script
         return name
 
+    def at(self, place: str, script: Script) -> None:
+        """Answer every request to *place*, such as ``GET /api/tags``, by *script*."""
+        self._places[place] = script
+
     def requests(self, name: str) -> list[Seen]:
-        return [s for s in self.seen if s.raw_body and f'"script":"{name}"'.encode() in s.raw_body]
+        marks = f'"script":"{name}"'.encode(), scripted(name).encode()
+        return [s for s in self.seen if any(mark in s.raw_body for mark in marks)]
 
     def wait_for_request(self, name: str) -> Seen:
         return until(lambda: self.requests(name), what=f"a request for {name}")[0]
@@ -238,12 +273,15 @@ class ScriptedUpstream:
 
     def _answer(self, exchange: Exchange) -> None:
         seen = exchange.seen
+        if (script := self._places.get(f"{seen.method} {seen.path}")) is not None:
+            self.seen.append(seen)
+            script(exchange)
+            return
         if seen.method == "GET":
             answer(self._told.get(seen.path, b"{}"), self._health)(exchange)
             return
         self.seen.append(seen)
-        name = seen.body.get("script", "")
-        self._scripts.get(name, answer(completion(seen.body["model"])))(exchange)
+        self._scripts.get(seen.script, answer(completion(seen.body["model"])))(exchange)
 
 
 def _requests(sock: socket.socket, number: int) -> Iterator[Seen]:

@@ -130,6 +130,7 @@ class Access:
             api_key_file=self._key_file,
             drain_timeout_s=self.core.settings.drain_timeout,
             max_body_bytes=self.core.settings.max_request_bytes,
+            workspace=self.core.workspace.root,
         )
 
     @property

@@ -24,6 +24,7 @@ def main() -> int:
         max_body_bytes=given.max_body_bytes,
         drain_s=given.drain_s,
         most_held=given.max_held_requests,
+        workspace=given.workspace,
         ready_fd=given.pid_ready_fd,
     )
     try:
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--api-key-file", type=Path, metavar="FILE", help="clients must present its content")
     add("--max-body-bytes", type=int, default=104_857_600, metavar="N")
     add("--max-held-requests", type=int, default=1000, metavar="N", help="while engines change")
+    add("--workspace", type=Path, metavar="DIR", help="whose store takes pulled models")
     add("--drain-s", type=float, default=30.0, metavar="S", help="after SIGTERM")
     add("--pid-ready-fd", type=int, metavar="FD", help="gets the process id once all listens")
     return parser

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from starlette.applications import Starlette
@@ -12,6 +13,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 import frontier
+from frontier.gateway.apis import ollama_routes
+from frontier.gateway.apis.known import OPERATIONS
 from frontier.gateway.errors import Problem, model_not_found, unknown_path, wrong_method
 from frontier.gateway.health import is_ready, probe_all
 
@@ -20,11 +23,17 @@ if TYPE_CHECKING:
     from frontier.gateway.routes import Backend, Target
     from frontier.gateway.wire.asgi import AsgiApp
 
+_OLLAMA = "/api/"
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def create_app(core: "Core") -> "AsgiApp":
-    """Return the application that answers everything but the hot path."""
+def create_app(core: "Core", workspace: Path | None = None) -> "AsgiApp":
+    """Return the application that answers everything but the hot path.
+
+    Args:
+        core: What it tells of.
+        workspace: Whose store takes models that clients pull; None where there is none.
+    """
     control = _Control(core)
     app = Starlette(
         routes=[
@@ -35,6 +44,7 @@ def create_app(core: "Core") -> "AsgiApp":
             Route("/admin/routes", control.routes),
             Route("/v1/models", control.models),
             Route("/v1/models/{name:path}", control.model),
+            *ollama_routes.routes(core, workspace),
         ],
         exception_handlers={404: _on_unknown_path, 405: _on_wrong_method},
     )
@@ -47,8 +57,8 @@ class _Control:
         self._core = core
 
     async def root(self, _request: Request) -> Response:
-        """Say who answers on this port."""
-        return PlainTextResponse("Frontier is running")
+        """Answer as an Ollama server does, which clients look for."""
+        return PlainTextResponse("Ollama is running")
 
     async def healthz(self, _request: Request) -> Response:
         """Answer as long as the process lives."""
@@ -110,7 +120,7 @@ class _Control:
     async def model(self, request: Request) -> Response:
         """Describe one model, by its name or an alias."""
         name: str = request.path_params["name"]
-        route = self._core.table.routes.get(name)
+        route = self._core.table.find(name)
         if route is None:
             return _problem(model_not_found(name))
         return _json(self._model(name, route.target))
@@ -174,10 +184,17 @@ def _problem(problem: Problem) -> Response:
 
 
 async def _on_unknown_path(request: Request, _error: Exception) -> Response:
-    return _problem(unknown_path(request.method, request.url.path))
+    path = request.url.path
+    if path in OPERATIONS:  # the hot path takes only its POSTs
+        return await _on_wrong_method(request, HTTPException(405, headers={"Allow": "POST"}))
+    if path.startswith(_OLLAMA):
+        return ollama_routes.unknown_path()
+    return _problem(unknown_path(request.method, path))
 
 
 async def _on_wrong_method(request: Request, error: Exception) -> Response:
     headers = error.headers if isinstance(error, HTTPException) else None
     allow = headers["Allow"] if headers else "GET, HEAD"
+    if request.url.path.startswith(_OLLAMA):
+        return ollama_routes.wrong_method(allow)
     return _problem(wrong_method(request.method, request.url.path, allow.encode()))

@@ -42,6 +42,7 @@ class Options:
         max_body_bytes: The longest request body.
         drain_s: How long requests may finish after a SIGTERM.
         most_held: How many requests may wait while engines are replaced.
+        workspace: Whose store takes models that clients pull; None where there is none.
         ready_fd: Gets the process id once every socket listens, then is closed.
     """
 
@@ -51,6 +52,7 @@ class Options:
     max_body_bytes: int
     drain_s: float
     most_held: int
+    workspace: Path | None
     ready_fd: int | None
 
 
@@ -70,7 +72,7 @@ def serve(options: Options) -> None:
         log=log,
         most_held=options.most_held,
     )
-    core.app = create_app(core)
+    core.app = create_app(core, options.workspace)
     core.spans = open_spans()
     _allow_many_connections()
     sockets = [_listen(host, port) for host, port in options.listen]

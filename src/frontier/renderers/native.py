@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from frontier.domain.model import Details
 from frontier.domain.project import Project, Route, Service
 
 ENGINE = "llamacpp"
@@ -26,6 +27,7 @@ class EngineSpec:
         cache_mib: Memory of the prompt cache in the host's memory, MiB; 0 turns it off.
         flash_attention: None lets the engine decide.
         start_timeout_s: Seconds to load the model and give its first token.
+        details: What clients are told of the model.
     """
 
     argv: tuple[str, ...]
@@ -38,6 +40,7 @@ class EngineSpec:
     cache_mib: int = 512
     flash_attention: bool | None = None
     start_timeout_s: float = 300.0
+    details: Details | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,7 @@ class GatewaySpec:
         api_key_file: File with the key that requests must carry, None for an open gateway.
         drain_timeout_s: Seconds that requests in flight get when it stops.
         max_body_bytes: Largest request body that it takes.
+        workspace: Whose store takes models that clients pull; None where there is none.
     """
 
     python: str
@@ -61,6 +65,7 @@ class GatewaySpec:
     api_key_file: Path | None = None
     drain_timeout_s: float = 30.0
     max_body_bytes: int = 100 * 1024 * 1024
+    workspace: Path | None = None
 
 
 def render(stack: str, engine: EngineSpec, gateway: GatewaySpec) -> Project:
@@ -71,6 +76,7 @@ def render(stack: str, engine: EngineSpec, gateway: GatewaySpec) -> Project:
         backend=ENGINE,
         aliases=engine.aliases,
         context=engine.context,
+        details=engine.details,
     )
     return behind_gateway(stack, _engine(engine), route, gateway)
 
@@ -150,6 +156,8 @@ def gateway_flags(spec: GatewaySpec) -> tuple[str, ...]:
     words += [word for path in spec.config for word in ("--config", str(path))]
     words += ["--max-body-bytes", str(spec.max_body_bytes)]
     words += ["--drain-s", f"{spec.drain_timeout_s:g}"]
+    if spec.workspace:
+        words += ["--workspace", str(spec.workspace)]
     if spec.api_key_file:
         words += ["--api-key-file", str(spec.api_key_file)]
     return tuple(words)

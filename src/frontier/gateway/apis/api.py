@@ -1,9 +1,10 @@
 """What the wire knows of an API: how to read a request, and how to say an answer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from frontier.gateway.errors import Problem
+from frontier.gateway.errors import Problem, model_not_found
 from frontier.gateway.routes import Route
 
 
@@ -35,9 +36,20 @@ class Answer(Protocol):
         is_whole: The engine has said all: the success marker may follow.
     """
 
-    stream_type: bytes
-    tokens: tuple[int, int, int] | None
-    is_whole: bool
+    @property
+    def stream_type(self) -> bytes:
+        """Content type of a streamed answer."""
+        ...
+
+    @property
+    def tokens(self) -> tuple[int, int, int] | None:
+        """Input, output and cached tokens, as soon as the engine told."""
+        ...
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether the engine has said all: the success marker may follow."""
+        ...
 
     def event(self, data: bytes) -> bytes:
         """Return what the client gets for one event of the engine; may be empty."""
@@ -144,8 +156,10 @@ class Operation:
     Attributes:
         name: As OpenTelemetry's conventions for generative AI call it: a label of the metrics.
         streams: Its answers may come in pieces.
+        missing: Says of a name that no model has it.
     """
 
     api: Api
     name: str
     streams: bool = True
+    missing: Callable[[str], Problem] = model_not_found

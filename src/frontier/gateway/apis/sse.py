@@ -1,4 +1,4 @@
-"""Server-sent events as engines write them, taken apart."""
+"""Server-sent events as engines write them, or lines of JSON, taken apart."""
 
 from typing import Final
 
@@ -8,6 +8,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 class Events:
     """The data of each event of one stream, whatever its line ends and wherever it was cut.
 
+    Ollama sends no events but a document on each line; an event's line cannot begin like one.
     Comments, and the fields event, id and retry, are dropped; several data lines become one text.
     """
 
@@ -41,6 +42,8 @@ class Events:
     def _line(self, line: bytes) -> bytes | None:
         if line.startswith(b"data:"):
             self._data.append(line[5:].removeprefix(b" "))
+        elif line.startswith(b"{"):
+            return line
         elif not line and self._data:
             event = b"\n".join(self._data)
             self._data.clear()

@@ -17,7 +17,7 @@ HOT: Final = {
     for spelling in {path.encode(), path.removeprefix("/v1").encode()}
 }
 _ALIASES: Final = {spelling.decode(): path for spelling, path in HOT.items()}
-_OPEN_PATHS: Final = frozenset({"/", "/healthz", "/readyz"})
+_OPEN_PATHS: Final = frozenset({"/", "/api/version", "/healthz", "/readyz"})
 _SINGLE: Final = frozenset({b"host", b"authorization", b"x-api-key", b"content-type"})
 
 

@@ -37,6 +37,7 @@ _RACE_S: Final = 1.0
 # Clients give up a stream whose head does not come; one that is open they keep while it beats.
 _COMMIT_S: Final = 10.0
 _BEAT_S: Final = 15.0
+_STREAMS: Final = (b"text/event-stream", b"application/x-ndjson")
 _FIRST_ERROR_STATUS: Final = 300
 _CLIENT_LEFT: Final = 499
 _FIRST_FAULT: Final = 500
@@ -126,7 +127,7 @@ class Relay:
 
     @property
     def _has_others(self) -> bool:
-        routes = self._core.table.routes.get(self._route.asked)
+        routes = self._core.table.find(self._route.asked)
         return routes is not None and routes.has_others
 
     def _unreachable(self, reason: str, outcome: "Outcome" = "error") -> None:
@@ -206,7 +207,7 @@ class Relay:
         request.status = upstream.status
         self._body = self._head = b""
         self._attempt.answered()
-        self._is_events = upstream.content_type.startswith(b"text/event-stream")
+        self._is_events = upstream.content_type.startswith(_STREAMS)
         self._client.deadline = min(
             self._last_read + self._route.target.timeouts.idle, self._end_at
         )
@@ -398,7 +399,7 @@ class Relay:
     def _is_replaced(self) -> bool:
         """Tell whether the model has another engine now, or is about to get one."""
         is_retired = self._attempt.pool.is_retired and not self._is_open
-        return is_retired and self._route.asked in self._core.table.routes
+        return is_retired and self._core.table.find(self._route.asked) is not None
 
     def _send_on(self) -> None:
         """Let another engine answer: this one was taken away before it said a word."""
