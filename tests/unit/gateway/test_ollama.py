@@ -48,7 +48,7 @@ def outgoing(body: object, path: str = "/api/chat", backend: str = "vllm") -> Ou
 def route(backend: str) -> Route:
     found = TABLE.find(backend)
     assert found is not None
-    return found
+    return found.each[0]
 
 
 def answer_of(*, stream: bool, path: str = "/api/chat") -> Answer:
@@ -342,7 +342,8 @@ def test_what_is_configured_wins_over_what_is_derived() -> None:
     }
     spelled = table.find("Library/Y")
     assert spelled is not None
-    assert (spelled.asked, spelled.echo, spelled.splice) == (
+    (route,) = spelled.each
+    assert (route.asked, route.echo, route.splice) == (
         "Library/Y",
         b'"model":"Library/Y"',
         True,
