@@ -26,6 +26,7 @@ models:
     aliases: [mistral, /models/My Model-Q4_K_M.gguf]
     backend: llamacpp
     backend_url: http://127.0.0.1:{port}
+    limits: {{context: 1024}}
     details:
       family: llama
       parameters: 134515008
