@@ -13,6 +13,7 @@ import pytest
 
 from gateway_process import Answer
 from scripted_upstream import scripted
+from spoken_ollama import OllamaLines
 
 
 class Spoken(Protocol):
@@ -100,6 +101,8 @@ class OpenAIChat:
 TRANSLATED = [
     pytest.param(OpenAIChat("m-alias"), id="openai-renamed"),
     pytest.param(OpenAIChat("v"), id="openai-vllm"),
+    pytest.param(OllamaLines("m"), id="ollama-chat"),
+    pytest.param(OllamaLines("v", path="/api/generate"), id="ollama-generate"),
 ]
 # And those that pass as llama.cpp wrote them, so that only its own oddities can come.
 SPOKEN = [pytest.param(OpenAIChat("m"), id="openai-raw"), *TRANSLATED]

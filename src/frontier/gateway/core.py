@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 _HEALTH = "/healthz"
 _OK = 200
 _CONTROL_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/v1/models", "/admin/routes"})
+_OLLAMA_PATHS = frozenset(
+    f"/api/{name}" for name in ("version", "tags", "ps", "show", "pull", "create", "copy", "delete")
+)
 # A new container's name or port may be known a moment before connections get through.
 _SETTLE_S: Final = 5.0
 _BAD: Final[tuple[State, ...]] = ("closed", "half_open", "open")
@@ -253,7 +256,7 @@ class Core:
 
 
 def _route_label(path: str) -> str:
-    if path in OPERATIONS or path in _CONTROL_PATHS:
+    if path in OPERATIONS or path in _CONTROL_PATHS or path in _OLLAMA_PATHS:
         return path
     return "/v1/models/{id}" if path.startswith("/v1/models/") else OTHER
 

@@ -1,15 +1,15 @@
 """From route files to the routing table."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from frontier.gateway.names import USUAL, canonical, display
 from frontier.gateway.route_entries import Engine, Model, checked
 from frontier.gateway.route_file import Content, RouteFile, read
-from frontier.gateway.routes import NO_BACKEND, Address, Backend, Route, Routes, Table, Target
+from frontier.gateway.routes import NO_BACKEND, Address, Backend, Route, Routes, Table, Target, echo
 
 # In single-model mode llama.cpp's server never looks at `model`: the body can go as it came.
 _IGNORES_NAMES: Final = frozenset({"llamacpp"})
@@ -95,7 +95,21 @@ def build(sources: Sequence[Source]) -> Table:
             _replace(targets, _target(model, engines))
         engines.learn(source.models)
     routes = {name: _routes(name, target, targets) for name, target in targets.items()}
-    return Table(routes, {str(source.path): source.sha256 for source in sources})
+    digests = {str(source.path): source.sha256 for source in sources}
+    return Table(routes, _others(routes), digests)
+
+
+def _others(routes: dict[str, Routes]) -> dict[str, str]:
+    """Return the names of *routes* by how Ollama's clients may spell them, what is given first."""
+    found: dict[str, str] = {}
+    for name in routes:
+        found.setdefault(canonical(name), name)
+    for name in routes:
+        found.setdefault(canonical(display(name)), name)
+    for usual, name in USUAL.items():
+        if (configured := found.get(canonical(name))) is not None:
+            found.setdefault(usual, configured)
+    return found
 
 
 def _replace(targets: dict[str, Target], target: Target) -> None:
@@ -129,6 +143,7 @@ def _target(model: Model, engines: _Engines) -> Target:
         balance=entry.balance,
         fallbacks=entry.fallbacks,
         is_held=is_held,
+        details=entry.details,
     )
 
 
@@ -170,6 +185,6 @@ def _route(asked: str, target: Target, backend: Backend, mark: bytes) -> Route:
         target=target,
         backend=backend,
         splice=not is_named,
-        echo=b'"model":' + json.dumps(asked, ensure_ascii=False).encode(),
+        echo=echo(asked),
         mark=mark,
     )

@@ -1,9 +1,10 @@
 """What the wire knows of an API: how to read a request, and how to say an answer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from frontier.gateway.errors import Problem
+from frontier.gateway.errors import Problem, model_not_found
 from frontier.gateway.routes import Route
 
 
@@ -165,8 +166,10 @@ class Operation:
     Attributes:
         name: As OpenTelemetry's conventions for generative AI call it: a label of the metrics.
         streams: Its answers may come in pieces.
+        missing: Says of a name that no model has it.
     """
 
     api: Api
     name: str
     streams: bool = True
+    missing: Callable[[str], Problem] = model_not_found

@@ -3,11 +3,11 @@
 import asyncio
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from frontier.gateway.apis.known import OPERATIONS
 from frontier.gateway.choice import Candidate, Turns, least_busy, of_session
 from frontier.gateway.errors import (
     STOPPING,
     Problem,
-    model_not_found,
     not_running,
     queue_full,
     unavailable,
@@ -58,7 +58,7 @@ class Dispatcher:
     def forward(self, client: "ClientConnection", request: "Request") -> None:
         """Send a new request on, have it wait, or answer why not."""
         core = self._core
-        routes = core.table.routes.get(request.ask.model)
+        routes = core.table.find(request.ask.model)
         if routes is not None and (route := routes.plain) is not None:  # nothing to choose
             is_calm = core.pools.at[route.backend.address].breaker.is_calm
             if is_calm and not core.holds.lanes:
@@ -70,7 +70,7 @@ class Dispatcher:
     def find(self, errand: Errand) -> None:
         """Do the same for any request: one that has waited, or that an engine did not take."""
         request = errand.request
-        routes = self._core.table.routes.get(request.ask.model)
+        routes = self._core.table.find(request.ask.model)
         if routes is None:
             self._unknown(errand)
             return
@@ -86,7 +86,8 @@ class Dispatcher:
         client, request, _, failure = errand
         if failure is None:
             request.model = request.backend = ""  # it may have waited for a model that is gone
-        client.respond(request, failure.problem if failure else model_not_found(request.ask.model))
+        missing = OPERATIONS[request.path].missing
+        client.respond(request, failure.problem if failure else missing(request.ask.model))
 
     def again(
         self, client: "ClientConnection", request: "Request", route: "Route", problem: Problem
@@ -251,7 +252,7 @@ class Dispatcher:
                 lane.pop().go()
 
     def _may_go(self, hold: Hold) -> bool:
-        routes = self._core.table.routes.get(hold.request.ask.model)
+        routes = self._core.table.find(hold.request.ask.model)
         if routes is None:
             return True
         obstacle = self._obstacle(routes, hold.request)
@@ -265,7 +266,7 @@ class Dispatcher:
     def look_again(self) -> None:
         """Have all look at a new table."""
         for hold in self._core.holds:
-            routes = self._core.table.routes.get(hold.request.ask.model)
+            routes = self._core.table.find(hold.request.ask.model)
             if routes is None:
                 continue
             hold.wait(routes.target.timeouts.hold)
