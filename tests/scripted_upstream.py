@@ -197,6 +197,7 @@ class ScriptedUpstream:
         self.port: int = self._address[1]
         self.seen: list[Seen] = []
         self._scripts: dict[str, Script] = {}
+        self._places: dict[str, Script] = {}
         self._sockets: list[socket.socket] = []
         self._connections = 0
         self._is_over = False
@@ -212,6 +213,10 @@ class ScriptedUpstream:
         """Answer requests whose ``script`` is *name* by *script*; return *name*."""
         self._scripts[name] = script
         return name
+
+    def at(self, place: str, script: Script) -> None:
+        """Answer every request to *place*, such as ``GET /api/tags``, by *script*."""
+        self._places[place] = script
 
     def requests(self, name: str) -> list[Seen]:
         marks = f'"script":"{name}"'.encode(), scripted(name).encode()
@@ -268,6 +273,10 @@ class ScriptedUpstream:
 
     def _answer(self, exchange: Exchange) -> None:
         seen = exchange.seen
+        if (script := self._places.get(f"{seen.method} {seen.path}")) is not None:
+            self.seen.append(seen)
+            script(exchange)
+            return
         if seen.method == "GET":
             answer(self._told.get(seen.path, b"{}"), self._health)(exchange)
             return

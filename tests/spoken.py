@@ -14,6 +14,7 @@ import pytest
 from gateway_process import Answer
 from scripted_upstream import scripted
 from spoken_anthropic import AnthropicMessages
+from spoken_ollama import OllamaLines
 from spoken_responses import Responses
 
 
@@ -104,6 +105,8 @@ TRANSLATED = [
     pytest.param(OpenAIChat("v"), id="openai-vllm"),
     pytest.param(AnthropicMessages("v"), id="anthropic"),
     pytest.param(Responses("m-alias"), id="responses"),
+    pytest.param(OllamaLines("m"), id="ollama-chat"),
+    pytest.param(OllamaLines("v", path="/api/generate"), id="ollama-generate"),
 ]
 # And those that pass as llama.cpp wrote them, so that only its own oddities can come.
 SPOKEN = [pytest.param(OpenAIChat("m"), id="openai-raw"), *TRANSLATED]

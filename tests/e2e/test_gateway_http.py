@@ -30,9 +30,9 @@ def test_conformance_001_the_root_says_who_answers_also_to_head(gateway: Gateway
     answer = get(gateway.port, "/")
     head = get(gateway.port, "/", "HEAD")
 
-    assert (answer.status, answer.body) == (200, b"Frontier is running")
+    assert (answer.status, answer.body) == (200, b"Ollama is running")
     assert answer.headers["content-type"].startswith("text/plain")
-    assert head.headers["content-length"] == "19"
+    assert head.headers["content-length"] == "17"
 
 
 @pytest.mark.parametrize("path", ["/v1/models/", "//v1/models", "/models", "/v1/models?limit=9"])

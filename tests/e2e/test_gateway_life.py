@@ -65,7 +65,7 @@ def test_conformance_120_several_addresses_are_served_ipv6_too() -> None:
         port = int(gateway.urls[1].rpartition(":")[2])
         with socket.create_connection(("::1", port)) as sock:
             sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert b"Frontier is running" in sock.recv(1000)
+            assert b"Ollama is running" in sock.recv(1000)
 
 
 def test_everywhere_in_ipv6_serves_ipv4_as_well() -> None:

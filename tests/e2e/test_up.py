@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
+import ollama
 import psutil
 import pytest
 
@@ -54,6 +55,24 @@ def test_the_curl_line_that_up_prints_works(frontier: Frontier) -> None:
     done = subprocess.run(line, shell=True, capture_output=True, text=True, check=True)
 
     assert json.loads(done.stdout)["choices"][0]["message"]["content"]
+
+
+def test_clients_of_ollama_find_the_model_and_what_it_can(frontier: Frontier) -> None:
+    with ollama.Client(host=frontier.url) as client:
+        (listed,) = client.list().models
+        shown = client.show("smollm2")
+        pulled = client.pull("smollm2:135m", stream=False)
+        answer = client.generate("smollm2", "Say hello.", options={"num_predict": 2})
+
+    assert listed.model == "smollm2:135m"
+    assert listed.details is not None
+    assert (listed.details.parameter_size, listed.details.quantization_level) == ("134.52M", "Q4_1")
+    assert shown.modelinfo is not None
+    context = json.loads(frontier.ok("config", "get", "MAX_CONTEXT_LENGTH", "--json"))["value"]
+    assert shown.modelinfo["llama.context_length"] == int(context)
+    assert shown.capabilities == ["completion", "tools", "embedding"]
+    assert pulled.status == "success"
+    assert answer.response
 
 
 def test_status_tells_the_whole_truth_as_json(frontier: Frontier) -> None:

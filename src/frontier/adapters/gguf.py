@@ -29,6 +29,10 @@ _BLOCK_BYTES = 1 << 18
 _SCALARS = dict(enumerate("BbHhIif?", 0)) | {10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 
+# What chat templates of models that think have in common, and the token that begins a gap.
+_THOUGHTS = ("enable_thinking", "reasoning_content", "<think>", "reasoning_effort")
+_FILLS = ("tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.prefix_token_id")
+
 _FILE_TYPES = (
     "0 F32,1 F16,2 Q4_0,3 Q4_1,7 Q8_0,8 Q5_0,9 Q5_1,10 Q2_K,11 Q3_K_S,12 Q3_K_M,13 Q3_K_L,"
     "14 Q4_K_S,15 Q4_K_M,16 Q5_K_S,17 Q5_K_M,18 Q6_K,19 IQ2_XXS,20 IQ2_XS,21 Q2_K_S,22 IQ3_XS,"
@@ -263,4 +267,6 @@ def _header(fields: _Fields, version: int, parameters: int, tensors: int) -> Ggu
         expert_count=fields.number("{a}.expert_count") or 0,
         has_chat_template=bool(fields.text("tokenizer.chat_template")),
         tensor_count=tensors,
+        can_think=any(word in fields.text("tokenizer.chat_template") for word in _THOUGHTS),
+        can_fill=any(fields.number(key) is not None for key in _FILLS),
     )

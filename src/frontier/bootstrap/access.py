@@ -146,6 +146,7 @@ class Access:
             usage_file=self.core.workspace.root / "data" / "gateway" / "usage.json",
             drain_timeout_s=settings.drain_timeout,
             max_body_bytes=settings.max_request_bytes,
+            workspace=self.core.workspace.root,
         )
 
     @property

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, get_args
 
 from pydantic import SecretStr
 
+from frontier.adapters.model_details import read_details
 from frontier.adapters.secrets_folder import SecretsFolder
 from frontier.adapters.workspace import Workspace
 from frontier.domain.docker import DockerFacts, version_of
@@ -82,7 +83,7 @@ class Assembly:
         """
         return replace(
             self._around(stack, machine, accelerator),
-            model=self._model(model, context) if model else None,
+            model=self._model(model, context, stack.engine) if model else None,
             gpu=gpu or {},
             engine_url=engine_url,
         )
@@ -126,15 +127,17 @@ class Assembly:
     def _absolute(self, path: str) -> str:
         return str(self.workspace.root / Path(path).expanduser())
 
-    def _model(self, model: Model, context: int) -> ModelSpec:
+    def _model(self, model: Model, context: int, engine: str) -> ModelSpec:
         family, _, tag = model.name.partition(":")
         is_file = model.path != Path()
+        context = context or self.settings.max_context_length
         return ModelSpec(
             name=model.name,
             blob=os.path.relpath(model.path, self.workspace.root) if is_file else "",
             size_bytes=model.size_bytes,
-            context=context or self.settings.max_context_length,
+            context=context,
             aliases=(family,) if tag else (),
+            details=read_details(model, context=context, engine=engine) if is_file else None,
         )
 
     def _secrets(self) -> dict[str, str]:

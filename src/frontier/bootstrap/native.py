@@ -70,6 +70,7 @@ class NativeEngines:
     def _of_llama(
         self, stack: "Stack", model: "Model", machine: "Machine", context: int
     ) -> "Project":
+        from frontier.adapters.model_details import read_details
         from frontier.renderers import native
 
         settings = self.core.settings
@@ -85,6 +86,7 @@ class NativeEngines:
             cache_mib=settings.cache_size if settings.enable_cache else 0,
             flash_attention=settings.enable_flash_attention,
             start_timeout_s=settings.model_timeout,
+            details=read_details(model, context=context, engine="llamacpp"),
         )
         return native.render(stack.name, engine, self.access.spec)
 
@@ -97,6 +99,7 @@ class NativeEngines:
         context: int,
     ) -> "Project":
         from frontier.adapters.mistral_engine import require_mistral
+        from frontier.adapters.model_details import read_details
         from frontier.renderers import native_mistral
 
         settings = self.core.settings
@@ -115,5 +118,6 @@ class NativeEngines:
             threads=settings.num_workers or machine.cpu.usable,
             log_level=settings.mistral_log_level,
             start_timeout_s=settings.model_timeout,
+            details=read_details(model, context=context, engine="mistral"),
         )
         return native_mistral.render(stack.name, spec, self.access.spec)

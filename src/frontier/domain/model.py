@@ -71,6 +71,8 @@ class GgufHeader:
         key_length: Elements of one head's key.
         value_length: Elements of one head's value.
         expert_count: 0 for a dense model.
+        can_think: Its chat template knows thoughts.
+        can_fill: It was trained to fill gaps in a text.
     """
 
     version: int
@@ -89,6 +91,8 @@ class GgufHeader:
     expert_count: int
     has_chat_template: bool
     tensor_count: int
+    can_think: bool = False
+    can_fill: bool = False
 
     @property
     def kv_bytes_per_token(self) -> int | None:
@@ -98,3 +102,48 @@ class GgufHeader:
         differ = len(self.head_count_kv) > 1
         heads = sum(self.head_count_kv) * (1 if differ else self.block_count)
         return heads * (self.key_length + self.value_length) * 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """What the gateway tells clients of a model; "" or 0 is unknown.
+
+    Attributes:
+        family: The architecture.
+        parameters: How many weights.
+        context: Tokens that prompt and answer may have together.
+        embedding_length: Numbers of one vector.
+        digest: SHA-256 of the file, hex.
+        modified_at: UTC, ISO 8601.
+        capabilities: In Ollama's words.
+    """
+
+    family: str = ""
+    parameters: int = 0
+    quantisation: str = ""
+    context: int = 0
+    embedding_length: int = 0
+    size_bytes: int = 0
+    digest: str = ""
+    modified_at: str = ""
+    licence: str = ""
+    capabilities: tuple[str, ...] = ()
+
+
+def capabilities(header: GgufHeader, entry: CatalogEntry | None, engine: str) -> tuple[str, ...]:
+    """Return what a model can do behind *engine*, in Ollama's words.
+
+    llama.cpp calls tools with any model that follows a template, makes vectors of any, and fills
+    gaps with those that were trained for it.
+    """
+    if entry is not None and entry.embedding:
+        return ("embedding",)
+    is_llama = engine == "llamacpp"
+    found = {
+        "completion": True,
+        "tools": header.has_chat_template,
+        "thinking": header.can_think,
+        "insert": is_llama and header.can_fill,
+        "embedding": is_llama,
+    }
+    return tuple(name for name, can in found.items() if can)

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from frontier.domain.containers import Containers
 from frontier.domain.docker import pages
+from frontier.domain.model import Details
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,7 @@ class Route:
         url: Where the service listens; "" where the runtime chooses its port.
         context: Tokens that every request may have, 0 for what the engine says; one whose slots
             share their store says more, which holds only for a request alone.
+        details: What clients are told of the model.
     """
 
     model: str
@@ -71,6 +73,7 @@ class Route:
     upstream_model: str = ""
     url: str = ""
     context: int = 0
+    details: Details | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +146,7 @@ class Project:
         """Return the project that `to_json` wrote."""
         raw: dict[str, Any] = json.loads(text)
         services = tuple(Service(**_tupled(s, "argv", "needs")) for s in raw.pop("services"))
-        routes = tuple(Route(**_tupled(r, "aliases")) for r in raw.pop("routes"))
+        routes = tuple(_route(r) for r in raw.pop("routes"))
         containers = raw.pop("containers", None)
         return cls(
             services=services,
@@ -152,6 +155,12 @@ class Project:
             containers=Containers(**containers) if containers else None,
             **raw,
         )
+
+
+def _route(raw: dict[str, Any]) -> Route:
+    told = raw.pop("details", None)
+    details = Details(**_tupled(told, "capabilities")) if told else None
+    return Route(**_tupled(raw, "aliases"), details=details)
 
 
 def _tupled(raw: dict[str, Any], *names: str) -> dict[str, Any]:

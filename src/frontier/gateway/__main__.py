@@ -38,6 +38,7 @@ def main() -> int:
         most_held=given.max_held_requests,
         workers=given.workers,
         usage_file=given.usage_file,
+        workspace=given.workspace,
         ready_fd=given.pid_ready_fd,
     )
     try:
@@ -90,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--usage-file", type=Path, metavar="FILE", help="keeps what keys have used of budgets")
     add("--max-body-bytes", type=int, default=104_857_600, metavar="N")
     add("--max-held-requests", type=int, default=1000, metavar="N", help="while engines change")
+    add("--workspace", type=Path, metavar="DIR", help="whose store takes pulled models")
     add("--drain-s", type=float, default=30.0, metavar="S", help="after SIGTERM")
     add("--openapi", action="store_true", help="print what it serves, as OpenAPI, and stop")
     add("--pid-ready-fd", type=int, metavar="FD", help="gets the process id once all listens")

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from starlette.applications import Starlette
@@ -10,27 +11,37 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from frontier.gateway.apis import responses_routes
+from frontier.gateway.apis import ollama_routes, responses_routes
 from frontier.gateway.apis.known import OPERATIONS, api_of
 from frontier.gateway.board import Report, add, join
 from frontier.gateway.errors import Problem, model_not_found, unknown_path, wrong_method
 from frontier.gateway.health import is_ready, probe_all
 from frontier.gateway.openapi import document
 from frontier.gateway.report import report
+from frontier.gateway.rights import may_use
 
 if TYPE_CHECKING:
     from frontier.gateway.core import Core
-    from frontier.gateway.keys import Caller
     from frontier.gateway.routes import Target
     from frontier.gateway.wire.asgi import AsgiApp
 
+_OLLAMA = "/api/"
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def create_app(core: "Core") -> "AsgiApp":
-    """Return the application that answers everything but the hot path."""
+def create_app(core: "Core", workspace: Path | None = None) -> "AsgiApp":
+    """Return the application that answers everything but the hot path.
+
+    Args:
+        core: What it tells of.
+        workspace: Whose store takes models that clients pull; None where there is none.
+    """
     app = Starlette(
-        routes=[*_routes(_Control(core)), *responses_routes.ROUTES],
+        routes=[
+            *_routes(_Control(core)),
+            *responses_routes.ROUTES,
+            *ollama_routes.routes(core, workspace),
+        ],
         exception_handlers={404: _on_unknown_path, 405: _on_wrong_method},
     )
     app.router.redirect_slashes = False
@@ -61,8 +72,8 @@ class _Control:
         self._core = core
 
     async def root(self, _request: Request) -> PlainTextResponse:
-        """Say who answers on this port."""
-        return PlainTextResponse("Frontier is running")
+        """Answer as an Ollama server does, which clients look for."""
+        return PlainTextResponse("Ollama is running")
 
     async def healthz(self, _request: Request) -> Response:
         """Answer as long as the process lives."""
@@ -100,7 +111,7 @@ class _Control:
 
     async def models(self, request: Request) -> Response:
         """List the models that the key may use, in one body that both APIs' clients read."""
-        targets = [t for t in self._core.table.targets if _may_use(request, t)]
+        targets = [t for t in self._core.table.targets if may_use(request, t)]
         data = [self._model(t.name, t) for t in targets]
         names = [t.name for t in targets]
         first, last = (names[0], names[-1]) if names else (None, None)
@@ -111,7 +122,7 @@ class _Control:
         """Describe one model, by its name or an alias."""
         name: str = request.path_params["name"]
         route = self._core.table.find(name)
-        if route is None or not _may_use(request, route.target):
+        if route is None or not may_use(request, route.target):
             return _problem(request, model_not_found(name))
         return _json(self._model(name, route.target))
 
@@ -138,11 +149,6 @@ class _Control:
         return {"max_model_len": context.least, "meta": {"n_ctx": context.least}}
 
 
-def _may_use(request: Request, target: "Target") -> bool:
-    caller: Caller | None = request.scope["caller"]
-    return caller is None or caller.may_use(target)
-
-
 def _json(body: object, status: int = 200) -> Response:
     # ASCII only: some clients split lines at U+2028, which JSON may hold as it is.
     return Response(json.dumps(body), status, media_type="application/json")
@@ -155,11 +161,18 @@ def _problem(request: Request, problem: Problem) -> Response:
 
 
 async def _on_unknown_path(request: Request, _error: Exception) -> Response:
-    return _problem(request, unknown_path(request.method, request.url.path))
+    path = request.url.path
+    if path in OPERATIONS:  # the hot path takes only its POSTs
+        return await _on_wrong_method(request, HTTPException(405, headers={"Allow": "POST"}))
+    if path.startswith(_OLLAMA):
+        return ollama_routes.unknown_path()
+    return _problem(request, unknown_path(request.method, path))
 
 
 async def _on_wrong_method(request: Request, error: Exception) -> Response:
     headers = error.headers if isinstance(error, HTTPException) else None
     allow = headers["Allow"] if headers else "GET, HEAD"
+    if request.url.path.startswith(_OLLAMA):
+        return ollama_routes.wrong_method(allow)
     problem = wrong_method(request.method, request.url.path, allow.encode())
     return _problem(request, problem)

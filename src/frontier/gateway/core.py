@@ -44,6 +44,9 @@ _CONTROL_PATHS = frozenset(
         "/admin/routes",
     }
 )
+_OLLAMA_PATHS = frozenset(
+    f"/api/{name}" for name in ("version", "tags", "ps", "show", "pull", "create", "copy", "delete")
+)
 # A new container's name or port may be known a moment before connections get through.
 _SETTLE_S: Final = 5.0
 _BAD: Final[tuple[State, ...]] = ("closed", "half_open", "open")
@@ -264,7 +267,7 @@ class Core:
 
 
 def _route_label(path: str) -> str:
-    if path in OPERATIONS or path in _CONTROL_PATHS:
+    if path in OPERATIONS or path in _CONTROL_PATHS or path in _OLLAMA_PATHS:
         return path
     return "/v1/models/{id}" if path.startswith("/v1/models/") else OTHER
 

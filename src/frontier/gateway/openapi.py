@@ -22,7 +22,8 @@ _WORDS: Final[dict[str, Any]] = {
         "title": "Frontier",
         "version": frontier.__version__,
         "description": "Of a request only what the gateway itself judges is described: engines "
-        "judge the rest, and unknown fields do no harm.",
+        "judge the rest, and unknown fields do no harm. Ollama's paths that manage models are not "
+        "listed: its own documentation describes them.",
     },
     "openapi": "3.1.0",
     "security": [{"bearer": []}, {"key": []}, {}],
@@ -45,7 +46,7 @@ def document(operations: Mapping[str, Operation], routes: Iterable[BaseRoute]) -
         bodies, ref_template="#/components/schemas/{name}"
     )
     paths: dict[str, dict[str, Any]] = {
-        path: {"post": _asking(operation, body)}
+        path: {"post": _asking(path, operation, body)}
         for (path, operation), body in zip(operations.items(), refs, strict=True)
     }
     for route in routes:
@@ -55,10 +56,11 @@ def document(operations: Mapping[str, Operation], routes: Iterable[BaseRoute]) -
     return {**_WORDS, "paths": paths, "components": components}
 
 
-def _asking(operation: Operation, body: dict[str, Any]) -> dict[str, Any]:
-    kinds = ["application/json", *(["text/event-stream"] if operation.streams else [])]
+def _asking(path: str, operation: Operation, body: dict[str, Any]) -> dict[str, Any]:
+    stream = "application/x-ndjson" if path.startswith("/api/") else "text/event-stream"
+    kinds = ["application/json", *([stream] if operation.streams else [])]
     return {
-        "operationId": f"{type(operation.api).__name__.lower()}_{operation.name}",
+        "operationId": path.strip("/").replace("/", "_"),
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": _responses(kinds),
     }

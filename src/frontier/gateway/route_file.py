@@ -12,6 +12,7 @@ import yaml
 
 from frontier.domain.errors import ConfigError
 from frontier.gateway.choice import Balance
+from frontier.gateway.details import UNKNOWN, Details
 
 Backend = Literal["vllm", "llamacpp", "mistral", "ollama", "openai"]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
@@ -71,6 +72,7 @@ class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backends: tuple[BackendEntry, ...] = ()
     balance: Balance = "weights"
     fallbacks: tuple[Name, ...] = ()
+    details: Details = UNKNOWN
 
 
 class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,6 +1,5 @@
 """From route files to the routing table."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from frontier.gateway.names import USUAL, canonical, display
 from frontier.gateway.route_entries import Engine, Model, checked
 from frontier.gateway.route_file import Content, RouteFile, read
 from frontier.gateway.routes import (
@@ -19,6 +19,7 @@ from frontier.gateway.routes import (
     Routes,
     Table,
     Target,
+    echo,
 )
 
 # In single-model mode llama.cpp's server never looks at `model`: the body can go as it came.
@@ -106,7 +107,8 @@ def build(sources: Sequence[Source]) -> Table:
         engines.learn(source.models)
     patterns = _patterns(targets)
     routes = {name: _routes(name, target, targets) for name, target in targets.items()}
-    return Table(routes, {str(source.path): source.sha256 for source in sources}, patterns)
+    digests = {str(source.path): source.sha256 for source in sources}
+    return Table(routes, _others(routes), digests, patterns)
 
 
 def _patterns(targets: dict[str, Target]) -> tuple[Pattern, ...]:
@@ -116,6 +118,19 @@ def _patterns(targets: dict[str, Target]) -> tuple[Pattern, ...]:
         Pattern(name, partial(_routes, target=targets.pop(name), targets=targets)) for name in found
     ]
     return tuple(sorted(patterns, key=lambda pattern: -pattern.weight))
+
+
+def _others(routes: dict[str, Routes]) -> dict[str, str]:
+    """Return the names of *routes* by how Ollama's clients may spell them, what is given first."""
+    found: dict[str, str] = {}
+    for name in routes:
+        found.setdefault(canonical(name), name)
+    for name in routes:
+        found.setdefault(canonical(display(name)), name)
+    for usual, name in USUAL.items():
+        if (configured := found.get(canonical(name))) is not None:
+            found.setdefault(usual, configured)
+    return found
 
 
 def _replace(targets: dict[str, Target], target: Target) -> None:
@@ -149,6 +164,7 @@ def _target(model: Model, engines: _Engines) -> Target:
         balance=entry.balance,
         fallbacks=entry.fallbacks,
         is_held=is_held,
+        details=entry.details,
     )
 
 
@@ -190,6 +206,6 @@ def _route(asked: str, target: Target, backend: Backend, mark: bytes) -> Route:
         target=target,
         backend=backend,
         splice=not is_named,
-        echo=b'"model":' + json.dumps(asked, ensure_ascii=False).encode(),
+        echo=echo(asked),
         mark=mark,
     )

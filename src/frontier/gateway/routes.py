@@ -1,11 +1,14 @@
 """The routing table: immutable, swapped whole."""
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple, Self
 
 from frontier.domain.errors import ConfigError
 from frontier.gateway.choice import Balance
+from frontier.gateway.details import UNKNOWN, Details
+from frontier.gateway.names import canonical
 
 NO_BACKEND: Final = "none"
 
@@ -95,6 +98,7 @@ class Target:
         label: The ``backend`` label of requests that no engine took.
         fallbacks: Names of models that answer when no engine of this one can, in order.
         is_held: Requests wait for the next table.
+        details: What is known of the model itself.
     """
 
     name: str
@@ -106,6 +110,7 @@ class Target:
     balance: Balance = "weights"
     fallbacks: tuple[str, ...] = ()
     is_held: bool = False
+    details: Details = UNKNOWN
 
     @property
     def address(self) -> Address | None:
@@ -151,6 +156,10 @@ class Route:
             raise ConfigError(f"{self.backend.name}: no address")
         return address
 
+    def spelled(self, asked: str) -> Self:
+        """Return the same for another spelling of the name."""
+        return replace(self, asked=asked, splice=True, echo=echo(asked))
+
     def head(self, path: str) -> bytes:
         """Return the upstream request head for *path*, up to the value of Content-Length."""
         head = self.heads.get(path)
@@ -178,6 +187,16 @@ class Routes:
     def has_others(self) -> bool:
         """Tell whether there is anybody else to ask when one engine cannot be reached."""
         return len(self.each) > 1 or bool(self.fallbacks)
+
+    def spelled(self, asked: str) -> Self:
+        """Return the same for another spelling of the name."""
+        each = tuple(route.spelled(asked) for route in self.each)
+        return replace(
+            self,
+            each=each,
+            plain=each[0] if self.plain is not None else None,
+            fallbacks=tuple(other.spelled(asked) for other in self.fallbacks),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,22 +235,28 @@ class Table:
     """Every route by name and alias.
 
     Attributes:
+        others: Configured names by the one spelling of all that Ollama takes for the same.
         digests: SHA-256 of each file that it was built from, hex, by path.
         patterns: Aliases with wildcards, the most particular first; looked at where no name fits.
     """
 
     routes: Mapping[str, Routes] = field(default_factory=dict[str, Routes])
+    others: Mapping[str, str] = field(default_factory=dict[str, str])
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
     patterns: tuple[Pattern, ...] = ()
-
-    def find(self, asked: str) -> Routes | None:
-        """Return what the name *asked* leads to, None if that is nowhere."""
-        return self.routes.get(asked) or self._matching(asked)
 
     def _matching(self, asked: str) -> Routes | None:
         if len(asked) > _LONGEST_MATCHED:
             return None
         return next((p.routes(asked) for p in self.patterns if p.matches(asked)), None)
+
+    def find(self, asked: str) -> Routes | None:
+        """Return where the name *asked* leads, however it is spelled; None if nowhere."""
+        routes = self.routes.get(asked)
+        if routes is not None:
+            return routes
+        name = self.others.get(canonical(asked))
+        return self._matching(asked) if name is None else self.routes[name].spelled(asked)
 
     @property
     def addresses(self) -> frozenset[Address]:
@@ -243,6 +268,11 @@ class Table:
     def targets(self) -> tuple[Target, ...]:
         """The configured models, in the order of the files, without their aliases."""
         return tuple(r.target for name, r in self.routes.items() if r.target.name == name)
+
+
+def echo(asked: str) -> bytes:
+    """Return what a raw answer contains if the engine says the name *asked* itself."""
+    return b'"model":' + json.dumps(asked, ensure_ascii=False).encode()
 
 
 def _head(address: Address, path: str) -> bytes:

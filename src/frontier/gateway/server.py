@@ -57,6 +57,7 @@ class Options:
         most_held: How many requests may wait while engines are replaced.
         workers: Processes.
         usage_file: Keeps over a restart what keys have used.
+        workspace: Whose store takes models that clients pull; None where there is none.
         ready_fd: Gets the process id once every socket listens, then is closed.
     """
 
@@ -75,6 +76,7 @@ class Options:
     most_held: int
     workers: int
     usage_file: Path | None
+    workspace: Path | None
     ready_fd: int | None
 
 
@@ -121,7 +123,7 @@ def _prepare(options: Options, ledger: Ledger) -> tuple[Core, Reloader]:
         ledger=ledger,
         most_held=-(-options.most_held // options.workers),
     )
-    core.app = create_app(core)
+    core.app = create_app(core, options.workspace)
     return core, Reloader(core, sources, source)
 
 

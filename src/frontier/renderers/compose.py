@@ -293,6 +293,7 @@ def _routes(spec: ComposeSpec) -> tuple[Route, ...]:
             upstream_model=stack.upstream_model,
             url=spec.listens,
             context=model.context,
+            details=model.details,
         ),
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from frontier.domain.model import Details
 from frontier.domain.stack import Accelerator, Stack
 
 _LOAD_BYTES_PER_S: Final = 100e6  # a slow disk; a larger model gets more time
@@ -20,6 +21,7 @@ class ModelSpec:
         size_bytes: Of the file, 0 if unknown.
         context: Context of each request slot, tokens.
         aliases: More names.
+        details: What clients are told of it.
     """
 
     name: str
@@ -27,6 +29,7 @@ class ModelSpec:
     size_bytes: int = 0
     context: int = 4096
     aliases: tuple[str, ...] = ()
+    details: Details | None = None
 
     @property
     def file(self) -> str:

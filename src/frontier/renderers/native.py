@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from frontier.domain.model import Details
 from frontier.domain.project import Project, Route, Service
 
 ENGINE = "llamacpp"
@@ -26,6 +27,7 @@ class EngineSpec:
         cache_mib: Memory of the prompt cache in the host's memory, MiB; 0 turns it off.
         flash_attention: None lets the engine decide.
         start_timeout_s: Seconds to load the model and give its first token.
+        details: What clients are told of the model.
     """
 
     argv: tuple[str, ...]
@@ -38,6 +40,7 @@ class EngineSpec:
     cache_mib: int = 512
     flash_attention: bool | None = None
     start_timeout_s: float = 300.0
+    details: Details | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,7 @@ class GatewaySpec:
         usage_file: Where it keeps what keys have used of budgets.
         drain_timeout_s: Seconds that requests in flight get when it stops.
         max_body_bytes: Largest request body that it takes.
+        workspace: Whose store takes models that clients pull; None where there is none.
     """
 
     python: str
@@ -75,6 +79,7 @@ class GatewaySpec:
     usage_file: Path | None = None
     drain_timeout_s: float = 30.0
     max_body_bytes: int = 100 * 1024 * 1024
+    workspace: Path | None = None
 
 
 def render(stack: str, engine: EngineSpec, gateway: GatewaySpec) -> Project:
@@ -85,6 +90,7 @@ def render(stack: str, engine: EngineSpec, gateway: GatewaySpec) -> Project:
         backend=ENGINE,
         aliases=engine.aliases,
         context=engine.context,
+        details=engine.details,
     )
     return behind_gateway(stack, _engine(engine), route, gateway)
 
@@ -170,6 +176,7 @@ def gateway_flags(spec: GatewaySpec) -> tuple[str, ...]:
         "--api-key-file": spec.api_key_file,
         "--admin-key-file": spec.admin_key_file,
         "--usage-file": spec.usage_file,
+        "--workspace": spec.workspace,
         "--rate-limit": spec.rate_limit,
         "--workers": spec.workers if spec.workers > 1 else 0,
     }

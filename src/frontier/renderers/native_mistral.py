@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frontier.domain.errors import UsageError
+from frontier.domain.model import Details
 from frontier.domain.project import Project, Route, Service
 from frontier.renderers.native import GatewaySpec, behind_gateway
 
@@ -28,6 +29,7 @@ class MistralSpec:
         threads: Compute threads, 0 means one per processor.
         log_level: Its RUST_LOG.
         start_timeout_s: Seconds to load the model and give its first token.
+        details: What clients are told of the model.
     """
 
     binary: Path
@@ -41,6 +43,7 @@ class MistralSpec:
     threads: int = 0
     log_level: str = "info"
     start_timeout_s: float = 300.0
+    details: Details | None = None
 
 
 def render(stack: str, spec: MistralSpec, gateway: GatewaySpec) -> Project:
@@ -59,6 +62,7 @@ def render(stack: str, spec: MistralSpec, gateway: GatewaySpec) -> Project:
         aliases=spec.aliases,
         upstream_model=_ITS_ONLY_MODEL,
         context=spec.context,
+        details=spec.details,
     )
     return behind_gateway(stack, engine, route, gateway)
 

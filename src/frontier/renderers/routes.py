@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 
 from frontier.domain.project import Route
 
@@ -48,6 +49,8 @@ def _entry(route: Route, url: str, hold_s: float | None) -> str:
     }
     if route.context:
         entry["limits"] = {"context": route.context}
+    if route.details is not None:
+        entry["details"] = {k: v for k, v in asdict(route.details).items() if v}
     if hold_s is not None:
         entry["hold"] = True
         if hold_s:

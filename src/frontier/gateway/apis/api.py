@@ -1,11 +1,12 @@
 """What the wire knows of an API: how to read a request, and how to say an answer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import msgspec
 
-from frontier.gateway.errors import Problem
+from frontier.gateway.errors import Problem, model_not_found
 from frontier.gateway.routes import Route
 
 
@@ -169,6 +170,7 @@ class Operation:
         request: What the gateway itself reads of a request's body.
         streams: Its answers may come in pieces.
         waits: It is worth waiting for an engine; else `Ask.outgoing` answers where none runs.
+        missing: Says of a name that no model has it.
     """
 
     api: Api
@@ -176,3 +178,4 @@ class Operation:
     request: type[msgspec.Struct]
     streams: bool = True
     waits: bool = True
+    missing: Callable[[str], Problem] = model_not_found

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from frontier.gateway.apis.api import BadRequestError, Reply
 from frontier.gateway.apis.known import OPERATIONS
 from frontier.gateway.context import overflow
-from frontier.gateway.errors import BUG, Problem, wrong_method
+from frontier.gateway.errors import BUG, Problem
 from frontier.gateway.origins import is_preflight, preflight
 from frontier.gateway.wire import answers, outlet
 from frontier.gateway.wire.arrival import RequestReader
@@ -92,7 +92,8 @@ class ClientConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Take the end of the client's side for its leaving, unless the answer is at hand."""
-        if isinstance(self._active, AsgiCall) and self._current is not None:
+        active = self._active
+        if isinstance(active, AsgiCall) and not active.is_streaming and self._current is not None:
             self._current.keep_alive = False
             return True
         self._leave()
@@ -158,14 +159,11 @@ class ClientConnection(asyncio.Protocol):
             self.respond(request, request.problem)
         elif request.method == b"OPTIONS" and is_preflight(request):
             self._allow(request)
-        elif request.path not in OPERATIONS:
+        elif request.path not in OPERATIONS or request.method != b"POST":
             self.deadline = _NEVER
             call = AsgiCall(self, request)
             self._active = call
             call.start(self.core.app)
-        elif request.method != b"POST":
-            method = request.method.decode("latin-1")
-            self.respond(request, wrong_method(method, request.path, b"POST"))
         else:
             self._relay(request)
 

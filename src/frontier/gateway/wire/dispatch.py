@@ -8,7 +8,6 @@ from frontier.gateway.choice import Candidate, Turns, least_busy, of_session
 from frontier.gateway.errors import (
     STOPPING,
     Problem,
-    model_not_found,
     not_running,
     queue_full,
     unavailable,
@@ -89,7 +88,8 @@ class Dispatcher:
         client, request, _, failure = errand
         if failure is None:
             request.model = request.backend = ""  # it may have waited for a model that is gone
-        client.respond(request, failure.problem if failure else model_not_found(request.ask.model))
+        missing = OPERATIONS[request.path].missing
+        client.respond(request, failure.problem if failure else missing(request.ask.model))
 
     def again(
         self, client: "ClientConnection", request: "Request", route: "Route", problem: Problem
