@@ -13,6 +13,7 @@ import pytest
 
 from gateway_process import Answer
 from scripted_upstream import scripted
+from spoken_anthropic import AnthropicMessages
 from spoken_responses import Responses
 
 
@@ -102,6 +103,7 @@ TRANSLATED = [
     pytest.param(OpenAIChat("m-alias"), id="openai-renamed"),
     pytest.param(OpenAIChat("v"), id="openai-vllm"),
     pytest.param(Responses("m-alias"), id="responses"),
+    pytest.param(AnthropicMessages("v"), id="anthropic"),
 ]
 # And those that pass as llama.cpp wrote them, so that only its own oddities can come.
 SPOKEN = [pytest.param(OpenAIChat("m"), id="openai-raw"), *TRANSLATED]

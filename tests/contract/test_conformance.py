@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 ITEMS = range(1, 121)
 # Their tests come with the APIs and with retries; an item that has one fails here until it is
 # taken off this list.
-PENDING = {*range(66, 101), 119}
+PENDING = {*range(66, 89)}
 
 
 def covered() -> set[int]:

@@ -1,12 +1,17 @@
 """One gateway process and one scripted engine for all tests that need no other."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
+import anthropic_requests
 from engine_words import ENGINES
 from gateway_process import GatewayProcess, free_port
 from scripted_upstream import ScriptedUpstream
+
+if TYPE_CHECKING:
+    from anthropic import Anthropic
 
 ROUTES = """
 version: 1
@@ -51,3 +56,21 @@ def engines(
     routes.write_text("\n".join(["version: 1", "models:", *rows, ""]))
     with GatewayProcess("--config", routes) as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def anthropic_gateway(
+    upstream: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayProcess]:
+    routes = tmp_path_factory.mktemp("anthropic") / "routes.yaml"
+    routes.write_text(anthropic_requests.ROUTES.format(url=upstream.url))
+    with GatewayProcess("--config", routes, "--max-body-bytes", "100000") as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def anthropic_client(anthropic_gateway: GatewayProcess) -> "Iterator[Anthropic]":
+    from anthropic import Anthropic
+
+    with Anthropic(base_url=anthropic_gateway.url, api_key="k", max_retries=0) as client:
+        yield client

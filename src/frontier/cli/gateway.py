@@ -35,3 +35,13 @@ def serve(
     arguments = session.services.access.foreground(tuple(config or ()))
     # the gateway replaces this process: signals and memory are its own
     os.execv(sys.executable, [sys.executable, "-m", "frontier.gateway", *arguments])  # noqa: S606
+
+
+@app.command()
+def openapi() -> None:
+    """Print what the gateway serves, as OpenAPI 3.1 in JSON; a running one has it at /openapi.json.
+
+    Example: frontier gateway openapi > openapi.json
+    """
+    # the two entry points are strangers: neither imports the other
+    os.execv(sys.executable, [sys.executable, "-m", "frontier.gateway", "--openapi"])  # noqa: S606

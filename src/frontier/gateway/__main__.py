@@ -1,6 +1,7 @@
 """``python -m frontier.gateway``: the gateway as a process of its own."""
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -16,9 +17,11 @@ _MOST_WORKERS: Final = 64
 def main() -> int:
     """Serve until stopped; return the exit code."""
     _be_a_good_first_process()
+    given = _parser().parse_args()
+    if given.openapi:
+        return _describe()
     from frontier.gateway.server import Options, serve  # --help stays quick
 
-    given = _parser().parse_args()
     options = Options(
         listen=given.listen or [("127.0.0.1", 11434)],
         config=given.config,
@@ -44,6 +47,14 @@ def main() -> int:
         if error.hint:
             sys.stderr.write(f"hint: {error.hint}\n")
         return error.exit_code
+    return 0
+
+
+def _describe() -> int:
+    from frontier.gateway.app import description
+
+    json.dump(description(), sys.stdout, indent=2)
+    sys.stdout.write("\n")
     return 0
 
 
@@ -80,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-body-bytes", type=int, default=104_857_600, metavar="N")
     add("--max-held-requests", type=int, default=1000, metavar="N", help="while engines change")
     add("--drain-s", type=float, default=30.0, metavar="S", help="after SIGTERM")
+    add("--openapi", action="store_true", help="print what it serves, as OpenAPI, and stop")
     add("--pid-ready-fd", type=int, metavar="FD", help="gets the process id once all listens")
     return parser
 

@@ -11,9 +11,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from frontier.gateway.apis import responses_routes
+from frontier.gateway.apis.known import OPERATIONS, api_of
 from frontier.gateway.board import Report, add, join
 from frontier.gateway.errors import Problem, model_not_found, unknown_path, wrong_method
 from frontier.gateway.health import is_ready, probe_all
+from frontier.gateway.openapi import document
 from frontier.gateway.report import report
 
 if TYPE_CHECKING:
@@ -27,29 +29,38 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 def create_app(core: "Core") -> "AsgiApp":
     """Return the application that answers everything but the hot path."""
-    control = _Control(core)
     app = Starlette(
-        routes=[
-            Route("/", control.root),
-            Route("/healthz", control.healthz),
-            Route("/readyz", control.readyz),
-            Route("/metrics", control.metrics),
-            Route("/admin/routes", control.routes),
-            Route("/v1/models", control.models),
-            Route("/v1/models/{name:path}", control.model),
-            *responses_routes.ROUTES,
-        ],
+        routes=[*_routes(_Control(core)), *responses_routes.ROUTES],
         exception_handlers={404: _on_unknown_path, 405: _on_wrong_method},
     )
     app.router.redirect_slashes = False
     return cast("AsgiApp", app)
 
 
+def description() -> dict[str, Any]:
+    """Return the whole API as OpenAPI has it."""
+    return document(OPERATIONS, _routes(_Control))
+
+
+def _routes(control: "_Control | type[_Control]") -> list[Route]:
+    return [
+        Route("/", control.root),
+        Route("/api/hello", control.root),  # Claude Code looks whether anybody is there
+        Route("/healthz", control.healthz),
+        Route("/readyz", control.readyz),
+        Route("/metrics", control.metrics),
+        Route("/admin/routes", control.routes),
+        Route("/openapi.json", control.openapi),
+        Route("/v1/models", control.models),
+        Route("/v1/models/{name:path}", control.model),
+    ]
+
+
 class _Control:
     def __init__(self, core: "Core") -> None:
         self._core = core
 
-    async def root(self, _request: Request) -> Response:
+    async def root(self, _request: Request) -> PlainTextResponse:
         """Say who answers on this port."""
         return PlainTextResponse("Frontier is running")
 
@@ -73,10 +84,15 @@ class _Control:
         core = self._core
         return await core.colleague.gather() if core.colleague else (report(core),)
 
-    async def metrics(self, _request: Request) -> Response:
+    async def metrics(self, _request: Request) -> PlainTextResponse:
         """Render every metric."""
         texts = [found.metrics for found in await self._reports()]
-        return Response(texts[0] if len(texts) == 1 else add(texts), media_type=_METRICS_TYPE)
+        text = texts[0] if len(texts) == 1 else add(texts)
+        return PlainTextResponse(text, media_type=_METRICS_TYPE)
+
+    async def openapi(self, _request: Request) -> Response:
+        """Describe this API."""
+        return _json(description())
 
     async def routes(self, _request: Request) -> Response:
         """Tell which route files are in force, and what is under way by them and by older ones."""
@@ -94,9 +110,9 @@ class _Control:
     async def model(self, request: Request) -> Response:
         """Describe one model, by its name or an alias."""
         name: str = request.path_params["name"]
-        route = self._core.table.routes.get(name)
+        route = self._core.table.find(name)
         if route is None or not _may_use(request, route.target):
-            return _problem(model_not_found(name))
+            return _problem(request, model_not_found(name))
         return _json(self._model(name, route.target))
 
     def _model(self, name: str, target: "Target") -> dict[str, Any]:
@@ -132,16 +148,18 @@ def _json(body: object, status: int = 200) -> Response:
     return Response(json.dumps(body), status, media_type="application/json")
 
 
-def _problem(problem: Problem) -> Response:
+def _problem(request: Request, problem: Problem) -> Response:
     headers = {name.decode(): value.decode() for name, value in problem.headers}
-    return Response(problem.body, problem.status, headers, media_type="application/json")
+    body = api_of(request.url.path).problem(problem, request.scope["request_id"])
+    return Response(body, problem.status, headers, media_type="application/json")
 
 
 async def _on_unknown_path(request: Request, _error: Exception) -> Response:
-    return _problem(unknown_path(request.method, request.url.path))
+    return _problem(request, unknown_path(request.method, request.url.path))
 
 
 async def _on_wrong_method(request: Request, error: Exception) -> Response:
     headers = error.headers if isinstance(error, HTTPException) else None
     allow = headers["Allow"] if headers else "GET, HEAD"
-    return _problem(wrong_method(request.method, request.url.path, allow.encode()))
+    problem = wrong_method(request.method, request.url.path, allow.encode())
+    return _problem(request, problem)

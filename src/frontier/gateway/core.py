@@ -32,7 +32,18 @@ if TYPE_CHECKING:
 
 _HEALTH = "/healthz"
 _OK = 200
-_CONTROL_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/v1/models", "/admin/routes"})
+_CONTROL_PATHS = frozenset(
+    {
+        "/",
+        "/api/hello",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+        "/v1/models",
+        "/admin/routes",
+    }
+)
 # A new container's name or port may be known a moment before connections get through.
 _SETTLE_S: Final = 5.0
 _BAD: Final[tuple[State, ...]] = ("closed", "half_open", "open")

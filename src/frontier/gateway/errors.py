@@ -21,6 +21,9 @@ class Problem:
         param: The field of the request that is wrong.
         headers: Extra response headers, lower-case names.
         closes: The connection cannot be used again, because its framing is lost.
+        model: The name that leads nowhere, if that is why.
+        tokens: Of a prompt that is too long for the context; None if nobody told.
+        limit: Tokens of that context.
     """
 
     status: int
@@ -29,6 +32,9 @@ class Problem:
     param: str | None = None
     headers: tuple[tuple[bytes, bytes], ...] = ()
     closes: bool = False
+    model: str = ""
+    tokens: int | None = None
+    limit: int | None = None
 
     @property
     def body(self) -> bytes:
@@ -60,7 +66,7 @@ def _type(status: int) -> str:
 def model_not_found(name: str) -> Problem:
     """Return the 404 for a model that no route serves."""
     message = f"The model `{name}` does not exist or you do not have access to it."
-    return Problem(404, message, code="model_not_found", param="model")
+    return Problem(404, message, code="model_not_found", param="model", model=name)
 
 
 def unknown_path(method: str, path: str) -> Problem:
@@ -143,7 +149,9 @@ def context_exceeded(limit: int, least: int, param: str) -> Problem:
         f"This model's maximum context length is {limit} tokens. However, your request has at "
         f"least {least} tokens. Please shorten it."
     )
-    return Problem(400, message, code="context_length_exceeded", param=param)
+    return Problem(
+        400, message, code="context_length_exceeded", param=param, tokens=least, limit=limit
+    )
 
 
 def bad_gateway(reason: str) -> Problem:

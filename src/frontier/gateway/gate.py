@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _NEEDS: Final = {
     "/": 0,
+    "/api/hello": 0,
     "/healthz": 0,
     "/readyz": 0,
     "/health": 0,

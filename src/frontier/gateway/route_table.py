@@ -3,13 +3,23 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from frontier.gateway.route_entries import Engine, Model, checked
 from frontier.gateway.route_file import Content, RouteFile, read
-from frontier.gateway.routes import NO_BACKEND, Address, Backend, Route, Routes, Table, Target
+from frontier.gateway.routes import (
+    NO_BACKEND,
+    Address,
+    Backend,
+    Pattern,
+    Route,
+    Routes,
+    Table,
+    Target,
+)
 
 # In single-model mode llama.cpp's server never looks at `model`: the body can go as it came.
 _IGNORES_NAMES: Final = frozenset({"llamacpp"})
@@ -94,8 +104,18 @@ def build(sources: Sequence[Source]) -> Table:
         for model in source.models:
             _replace(targets, _target(model, engines))
         engines.learn(source.models)
+    patterns = _patterns(targets)
     routes = {name: _routes(name, target, targets) for name, target in targets.items()}
-    return Table(routes, {str(source.path): source.sha256 for source in sources})
+    return Table(routes, {str(source.path): source.sha256 for source in sources}, patterns)
+
+
+def _patterns(targets: dict[str, Target]) -> tuple[Pattern, ...]:
+    """Take the aliases with wildcards out of *targets*."""
+    found = [name for name, target in targets.items() if "*" in name and name != target.name]
+    patterns = [
+        Pattern(name, partial(_routes, target=targets.pop(name), targets=targets)) for name in found
+    ]
+    return tuple(sorted(patterns, key=lambda pattern: -pattern.weight))
 
 
 def _replace(targets: dict[str, Target], target: Target) -> None:

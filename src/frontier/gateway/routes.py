@@ -1,6 +1,6 @@
 """The routing table: immutable, swapped whole."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -8,6 +8,8 @@ from frontier.domain.errors import ConfigError
 from frontier.gateway.choice import Balance
 
 NO_BACKEND: Final = "none"
+
+_LONGEST_MATCHED: Final = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,15 +181,57 @@ class Routes:
 
 
 @dataclass(frozen=True, slots=True)
+class Pattern:
+    """An alias with wildcards: ``*`` stands for any text.
+
+    Attributes:
+        routes: Makes those of a name that matches.
+    """
+
+    alias: str
+    routes: Callable[[str], Routes]
+
+    @property
+    def weight(self) -> int:
+        """How particular it is."""
+        return len(self.alias) - self.alias.count("*")
+
+    def matches(self, asked: str) -> bool:
+        """Tell whether *asked* is such a name."""
+        first, *inner = self.alias.split("*")
+        last = inner.pop()
+        if not asked.startswith(first) or len(asked) < len(first) + len(last):
+            return False
+        at = len(first)
+        for part in inner:
+            at = asked.find(part, at)
+            if at < 0:
+                return False
+            at += len(part)
+        return asked.endswith(last) and len(asked) - len(last) >= at
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """Every route by name and alias.
 
     Attributes:
         digests: SHA-256 of each file that it was built from, hex, by path.
+        patterns: Aliases with wildcards, the most particular first; looked at where no name fits.
     """
 
     routes: Mapping[str, Routes] = field(default_factory=dict[str, Routes])
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
+    patterns: tuple[Pattern, ...] = ()
+
+    def find(self, asked: str) -> Routes | None:
+        """Return what the name *asked* leads to, None if that is nowhere."""
+        return self.routes.get(asked) or self._matching(asked)
+
+    def _matching(self, asked: str) -> Routes | None:
+        if len(asked) > _LONGEST_MATCHED:
+            return None
+        return next((p.routes(asked) for p in self.patterns if p.matches(asked)), None)
 
     @property
     def addresses(self) -> frozenset[Address]:

@@ -2,18 +2,25 @@
 
 import json
 import re
+from dataclasses import replace
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Any, Final, TypeGuard, cast
 
 from frontier.gateway.errors import Problem
 
 _LONGEST_MESSAGE = 1024
+_LONGEST_RETRY_S: Final = 60
+_LONGEST_NUMBER: Final = 9
 _OVERFLOW = re.compile(
     r"maximum context length|exceeds? the (?:available )?context|context (?:size|length|window)"
     r"|too large to process",
     re.IGNORECASE,
 )
 _OVERFLOW_SIZE = re.compile(r"(?:maximum context length is|context size \(?)\s*(\d+)")
+# llama.cpp: "request (600 tokens) exceeds"; vLLM: "4000 in the messages", "your request has 4000"
+_PROMPT_SIZE = re.compile(
+    r"request \((\d+) tokens\)|(\d+) in the (?:messages|prompt)|request has (\d+) input tokens"
+)
 _STATUS = {
     422: 400,  # openai-python and its users retry 422, though the request will never be valid
     501: 400,  # llama.cpp's `not_supported_error`; OpenAI's clients retry every 5xx
@@ -42,7 +49,8 @@ def translate(status: int, body: bytes, *, retry_after: bytes | None, path: str)
     # llama.cpp says 500 of an input that no retry makes shorter
     may_overflow = status in (HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR)
     if may_overflow and (size := _overflow(answer, message)) is not None:
-        return _too_long(size, message, _PROMPT_FIELDS.get(path, "messages"))
+        too_long = _too_long(size, message, _PROMPT_FIELDS.get(path, "messages"))
+        return replace(too_long, tokens=_prompt_size(answer, message))
     if status < HTTPStatus.BAD_REQUEST:
         return Problem(502, f"The engine answered with status {status}.", code="upstream_error")
     headers = _retry_header(status, retry_after)
@@ -87,7 +95,16 @@ def _too_long(size: str, message: str, param: str) -> Problem:
     if "This model's maximum context length is" not in message:
         length = f"{size} tokens" if size else "smaller than the request"
         message = f"This model's maximum context length is {length}. The engine said: {message}"
-    return Problem(400, message, code="context_length_exceeded", param=param)
+    limit = int(size) if size else None
+    return Problem(400, message, code="context_length_exceeded", param=param, limit=limit)
+
+
+def _prompt_size(answer: dict[str, Any], message: str) -> int | None:
+    """Return the tokens of a prompt that is too long, None if the engine did not tell."""
+    if isinstance(size := answer.get("n_prompt_tokens"), int):
+        return size
+    found = _PROMPT_SIZE.search(message)
+    return int(next(filter(None, found.groups()))) if found else None
 
 
 def _code(status: int, answer: dict[str, Any], message: str) -> str | None:
@@ -104,4 +121,10 @@ def _code(status: int, answer: dict[str, Any], message: str) -> str | None:
 def _retry_header(status: int, retry_after: bytes | None) -> tuple[tuple[bytes, bytes], ...]:
     if status not in (429, 503):
         return ()
-    return ((b"retry-after", retry_after or b"1"),)
+    # Clients sleep as long as they are told, some without a bound.
+    wait_s = min(int(retry_after), _LONGEST_RETRY_S) if _is_number(retry_after) else 1
+    return ((b"retry-after", b"%d" % wait_s),)
+
+
+def _is_number(text: bytes | None) -> TypeGuard[bytes]:
+    return text is not None and text.isdigit() and len(text) <= _LONGEST_NUMBER

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from frontier.gateway.errors import Problem
 from frontier.gateway.routes import Route
 
@@ -164,9 +166,13 @@ class Operation:
 
     Attributes:
         name: As OpenTelemetry's conventions for generative AI call it: a label of the metrics.
+        request: What the gateway itself reads of a request's body.
         streams: Its answers may come in pieces.
+        waits: It is worth waiting for an engine; else `Ask.outgoing` answers where none runs.
     """
 
     api: Api
     name: str
+    request: type[msgspec.Struct]
     streams: bool = True
+    waits: bool = True

@@ -15,7 +15,6 @@ from frontier.gateway.errors import Problem
 _BOM: Final = b"\xef\xbb\xbf"
 _PATH: Final = re.compile(r" - at `\$\.?(\w*).*`$")
 _MISSING: Final = re.compile(r"missing required field `(\w+)`")
-_ABSENT: Final = msgspec.Raw()
 _NOTHING: Final = (b"", b"null")
 _DATA_URL: Final = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w.=+-]+)*;base64,", re.ASCII)
 
@@ -129,11 +128,11 @@ class WantedChat(WantedGeneration, frozen=True):
     logprobs: bool | None = None
     top_logprobs: _TopLogprobs | None = None
     response_format: _ResponseFormat | None = None
-    tool_choice: msgspec.Raw = _ABSENT
-    functions: msgspec.Raw = _ABSENT
+    tool_choice: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    functions: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
     modalities: list[str] | None = None
-    audio: msgspec.Raw = _ABSENT
-    web_search_options: msgspec.Raw = _ABSENT
+    audio: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    web_search_options: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
 
     def check(self, body: bytes) -> None:
         """Look at what types do not say; raises as its base does."""

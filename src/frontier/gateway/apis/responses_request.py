@@ -10,9 +10,12 @@ _Count = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 _Temperature = Annotated[float, msgspec.Meta(ge=0, le=2)]
 _Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _Tops = Annotated[int, msgspec.Meta(ge=0, le=20)]
-_ABSENT: Final = msgspec.Raw(b"null")
 _EMPTY: Final = (b"null", b"false", b'""')
 _STATEFUL: Final = ("previous_response_id", "conversation", "background", "prompt")
+
+
+def _absent() -> msgspec.Raw:
+    return msgspec.Raw(b"null")  # OpenAPI takes no such value for a default, only its maker
 
 
 class Reasoning(msgspec.Struct, frozen=True):
@@ -50,17 +53,17 @@ class Wanted(msgspec.Struct, frozen=True):
     top_p: _Share | None = None
     top_logprobs: _Tops | None = None
     tools: list[msgspec.Raw] | None = None
-    tool_choice: msgspec.Raw = _ABSENT
+    tool_choice: msgspec.Raw = msgspec.field(default_factory=_absent)
     parallel_tool_calls: bool | None = None
     reasoning: Reasoning | None = None
-    text: msgspec.Raw = _ABSENT
+    text: msgspec.Raw = msgspec.field(default_factory=_absent)
     include: list[str] | None = None
     metadata: dict[str, str] | None = None
     store: bool | None = None
-    previous_response_id: msgspec.Raw = _ABSENT
-    conversation: msgspec.Raw = _ABSENT
-    background: msgspec.Raw = _ABSENT
-    prompt: msgspec.Raw = _ABSENT
+    previous_response_id: msgspec.Raw = msgspec.field(default_factory=_absent)
+    conversation: msgspec.Raw = msgspec.field(default_factory=_absent)
+    background: msgspec.Raw = msgspec.field(default_factory=_absent)
+    prompt: msgspec.Raw = msgspec.field(default_factory=_absent)
 
     @property
     def wants_logprobs(self) -> bool:

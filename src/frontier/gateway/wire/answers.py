@@ -19,7 +19,8 @@ _STATUS_LINES: Final = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() f
 def head(request: "Request", status: int, headers: bytes) -> bytes:
     """Return the head of the answer to *request*.
 
-    HTTP/1.0 clients learn nothing of keeping connections alive, so theirs close.
+    HTTP/1.0 clients learn nothing of keeping connections alive, so theirs close. OpenAI's clients
+    read ``x-request-id``, Anthropic's ``request-id``.
 
     Args:
         request: Its id is echoed.
@@ -30,7 +31,9 @@ def head(request: "Request", status: int, headers: bytes) -> bytes:
     is_last = not request.keep_alive or not request.http11
     end = b"\r\nconnection: close\r\n\r\n" if is_last else b"\r\n\r\n"
     ours = request.extra + request.position + request.mark  # all empty for most
-    return b"%b%b%bx-request-id: %b%b" % (line, headers, ours, request.id, end)
+    named = request.id
+    ids = b"x-request-id: %b\r\nrequest-id: %b" % (named, named)
+    return b"%b%b%b%b%b" % (line, headers, ours, ids, end)
 
 
 def chunk(data: bytes) -> bytes:

@@ -57,6 +57,7 @@ class AsgiCall:
             "root_path": "",
             "headers": list(request.headers.items()),
             "caller": request.caller,
+            "request_id": request.id.decode("ascii"),
         }
 
     async def _receive(self) -> Message:

@@ -191,7 +191,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _refusal(self, request: "Request", asked: str) -> Problem | None:
         """Return why the caller may not ask for the model *asked* now."""
-        routes = self.core.table.routes.get(asked)
+        routes = self.core.table.find(asked)
         target = routes.target if routes is not None else None
         problem = self.core.gate.admit(request, asked, target)
         if problem is not None and target is not None:
@@ -247,7 +247,7 @@ class ClientConnection(asyncio.Protocol):
         Raises:
             BadRequestError: its engine cannot do what is asked.
         """
-        routes = self.core.table.routes.get(request.ask.model)
+        routes = self.core.table.find(request.ask.model)
         if request.opened is None and routes is not None:
             outgoing = request.ask.outgoing(routes.each[0])
             if isinstance(outgoing, Reply):

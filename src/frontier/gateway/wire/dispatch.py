@@ -3,6 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from frontier.gateway.apis.known import OPERATIONS
 from frontier.gateway.choice import Candidate, Turns, least_busy, of_session
 from frontier.gateway.errors import (
     STOPPING,
@@ -58,7 +59,7 @@ class Dispatcher:
     def forward(self, client: "ClientConnection", request: "Request") -> None:
         """Send a new request on, have it wait, or answer why not."""
         core = self._core
-        routes = core.table.routes.get(request.ask.model)
+        routes = core.table.find(request.ask.model)
         if routes is not None and (route := routes.plain) is not None:  # nothing to choose
             is_calm = core.pools.at[route.backend.address].breaker.is_calm
             if is_calm and not core.holds.lanes:
@@ -70,14 +71,16 @@ class Dispatcher:
     def find(self, errand: Errand) -> None:
         """Do the same for any request: one that has waited, or that an engine did not take."""
         request = errand.request
-        routes = self._core.table.routes.get(request.ask.model)
+        routes = self._core.table.find(request.ask.model)
         if routes is None:
             self._unknown(errand)
             return
         target = routes.target
         request.model, request.backend = target.name, target.label
         route = self._route(routes, errand)
-        if route is None:
+        if route is None and not OPERATIONS[request.path].waits:
+            errand.client.send(request, routes.each[0])  # it answers without an engine
+        elif route is None:
             self._otherwise(errand, routes)
         else:
             self._send(errand, route)
@@ -251,7 +254,7 @@ class Dispatcher:
                 lane.pop().go()
 
     def _may_go(self, hold: Hold) -> bool:
-        routes = self._core.table.routes.get(hold.request.ask.model)
+        routes = self._core.table.find(hold.request.ask.model)
         if routes is None:
             return True
         obstacle = self._obstacle(routes, hold.request)
@@ -265,7 +268,7 @@ class Dispatcher:
     def look_again(self) -> None:
         """Have all look at a new table."""
         for hold in self._core.holds:
-            routes = self._core.table.routes.get(hold.request.ask.model)
+            routes = self._core.table.find(hold.request.ask.model)
             if routes is None:
                 continue
             hold.wait(routes.target.timeouts.hold)

@@ -121,7 +121,7 @@ class Relay:
 
     @property
     def _has_others(self) -> bool:
-        routes = self._core.table.routes.get(self._route.asked)
+        routes = self._core.table.find(self._route.asked)
         return routes is not None and routes.has_others
 
     def _unreachable(self, reason: str, outcome: "Outcome" = "error") -> None:
@@ -341,7 +341,7 @@ class Relay:
     def _is_replaced(self) -> bool:
         """Tell whether the model has another engine now, or is about to get one."""
         is_retired = self._attempt.pool.is_retired
-        return is_retired and self._route.asked in self._core.table.routes
+        return is_retired and self._core.table.find(self._route.asked) is not None
 
     def _send_on(self) -> None:
         """Let another engine answer: this one was taken away before it said a word."""
