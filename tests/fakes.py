@@ -11,7 +11,7 @@ from frontier.domain.chat import Message, Piece, Sampling
 from frontier.domain.containers import ROUTES, Containers, labelled
 from frontier.domain.errors import ConfigError, FrontierError, RuntimeFailedError
 from frontier.domain.project import Project, Route, Service
-from frontier.domain.snapshot import Snapshot
+from frontier.domain.snapshot import FileChanges, Snapshot
 from frontier.domain.state import DaemonState, ServiceState
 from frontier.ports import Reporter
 from frontier.renderers.routes import routes_file
@@ -204,10 +204,10 @@ class FakeSnapshots:
     def find(self, snapshot_id: str) -> Snapshot:
         return next(s for s in self.taken if s.id == snapshot_id)
 
-    def changes(self, snapshot: Snapshot) -> tuple[str, ...]:
-        return () if snapshot.before in self.same else (".env",)
+    def changes(self, snapshot: Snapshot) -> FileChanges:
+        return FileChanges(changed=() if snapshot.before in self.same else (".env",))
 
-    def restore(self, snapshot: Snapshot) -> None:
+    def restore(self, snapshot: Snapshot, *, removing: Collection[str] = ()) -> None:
         self.restored.append(snapshot.id)
         self.on_restore(snapshot)
 

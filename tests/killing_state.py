@@ -39,14 +39,20 @@ Scenario = tuple[
 ]
 
 
+ONLY = {1: "mine.yaml", 2: "images.lock.yaml"}
+
+
 def write(workspace: Workspace, version: int) -> None:
-    """Write one state: settings, routes, a stack and a project that say the same number."""
+    """Write one state: settings, routes, a stack and a project that say the same number.
+
+    A person's file is in the first state only, one that Frontier writes in the second one.
+    """
     stack = workspace.stacks / "mine" / "stack.yaml"
     for path in (workspace.env_file, workspace.models_yaml, stack, workspace.project_file):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"version={version}\n")
-    (workspace.config / f"only-{version}.yaml").write_text(f"version={version}\n")
-    (workspace.config / f"only-{3 - version}.yaml").unlink(missing_ok=True)
+    (workspace.config / ONLY[version]).write_text(f"version={version}\n")
+    (workspace.config / ONLY[3 - version]).unlink(missing_ok=True)
 
 
 def read(workspace: Workspace) -> set[str]:
@@ -84,8 +90,8 @@ def version(workspace: Workspace) -> str:
         assert not workspace.project_file.exists(), said
         return "reset"
     (number,) = {text.rpartition("=")[2] for text in said}
-    assert any(f"only-{number}" in name for name in said), said
-    assert not any(f"only-{3 - int(number)}" in name for name in said), said
+    assert any(ONLY[int(number)] in name for name in said), said
+    assert not any(ONLY[3 - int(number)] in name for name in said), said
     return number
 
 

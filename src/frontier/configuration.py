@@ -233,7 +233,10 @@ class Configuration:
         if name.lower() not in Settings.model_fields:
             hint = self._nearest(name)
             if source == ".env":  # a stack that is gone may have had it
-                hint = f"{hint} Or remove it: frontier config unset {name}"
+                hint = (
+                    f"{hint} Or remove it: frontier config unset {name}. "
+                    "Is it of a stack that cannot be read? frontier stack list"
+                )
             return ConfigError(f"{where}: {name}: no such setting", hint=hint)
         meaning = Settings.model_fields[name.lower()].description
         default = self.default(name) or "empty"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from frontier.cli.doctor import Diagnosis
 from frontier.domain import errors
 from frontier.domain.errors import FrontierError
-from frontier.domain.machine import Machine
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ("scripts/venv", ".ci/run")
@@ -61,7 +61,7 @@ def test_the_reference_names_every_field_of_the_machine() -> None:
     rows = re.findall(r"^\| (`.*?) \|", text("docs/reference/json.md"), re.MULTILINE)
 
     assert {name for row in rows for name in re.findall("`(.+?)`", row)} == set(
-        Machine.__dataclass_fields__
+        Diagnosis.__dataclass_fields__
     )
 
 

@@ -215,3 +215,45 @@ def test_a_reset_removes_what_docker_has_of_the_workspace_and_of_no_other(
     assert sweep.find().volumes == (volume.name,)
     sweep.remove(sweep.find(), FakeReporter(), volumes=True, images=False)
     assert sweep.find().volumes == ()
+
+
+def test_a_reset_saves_the_volumes_that_it_removes_also_of_a_forgotten_project(
+    volume: Volume,
+) -> None:
+    volume.run("echo dashboards > /data/grafana.db", "--rm", "--user=0")
+    cli = Frontier(volume.workspace.root, env={"PROJECT_NAME": volume.project})
+
+    done = cli.json("rollback", "--reset", "--volumes", "--yes")
+    assert volume.name not in docker("volume", "ls", "--quiet").split()
+
+    cli.ok("backup", "restore", done["backup"])
+    assert volume.run("cat /data/grafana.db", "--rm") == "dashboards"
+
+
+def test_a_reset_removes_images_of_this_workspace_that_nobody_else_needs(
+    volume: Volume,
+) -> None:
+    tag = f"frontier-gateway:{volume.project}"
+    mine, declared, shared, theirs = (f"{tag}-{n}" for n in ("mine", "said", "shared", "theirs"))
+    label = f"frontier.workspace={volume.workspace.root}"
+    command = ("--entrypoint", "/bin/true")
+    try:
+        for image in (mine, declared, shared, theirs):
+            docker("tag", volume.image, image)
+        project = f"com.docker.compose.project={volume.project}"
+        docker("create", "--label", label, "--label", project, *command, mine)
+        other = docker("create", "--label", "frontier.workspace=/other", *command, shared)
+        declare(volume)
+        volume.workspace.project_file.write_text(f'{{"damaged {declared}", "{shared}"')
+        sweep = DockerSweep(volume.workspace, lambda: {volume.project})
+
+        found = sweep.find()
+        assert set(found.images) == {mine, declared}
+        sweep.remove(found, FakeReporter(), volumes=False, images=True)
+
+        assert sweep.find().images == ()
+        left = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split()
+        assert {shared, theirs} <= set(left)
+        docker("rm", other)
+    finally:
+        docker("image", "rm", "--force", shared, theirs)

@@ -110,6 +110,7 @@ def test_a_dead_daemon_is_told_with_how_to_start_it(
     error = refused()
 
     assert error.message.startswith("Docker is not running")
+    assert error.hint.startswith(f"DOCKER_HOST says {host.format(tmp=tmp_path)}: ")
     assert "--runtime native" in error.hint
 
 

@@ -52,9 +52,11 @@ def test_settings_and_project_go_and_all_was_saved_before(frontier: Frontier) ->
 def test_data_of_services_goes_when_it_is_asked_for(frontier: Frontier) -> None:
     write(frontier.workspace / "data" / "grafana" / "grafana.db", "x")
 
-    frontier.ok("rollback", "--reset", "--yes", "--volumes")
+    done = frontier.json("rollback", "--reset", "--yes", "--volumes")
 
     assert not (frontier.workspace / "data" / "grafana").exists()
+    frontier.ok("backup", "restore", done["backup"], "--yes")
+    assert (frontier.workspace / "data" / "grafana" / "grafana.db").read_text() == "x"
 
 
 @pytest.mark.parametrize("docker_host", ["", "unix:///nonexistent.sock"])

@@ -179,7 +179,9 @@ def test_a_changed_setting_restarts_only_what_it_concerns_and_says_why(whole: St
     result = whole.cli.json("start")
     after = whole.containers
 
-    assert result["steps"] == [{"action": "restart", "service": "llamacpp", "reason": "changed"}]
+    assert result["steps"] == [
+        {"action": "restart", "service": "llamacpp", "reason": "command changed"}
+    ]
     assert {name for name in before if before[name] != after[name]} == {"llamacpp"}
 
 

@@ -282,7 +282,7 @@ def test_stopping_without_compose_is_told(running: Stacked, tmp_path: Path) -> N
     assert refusal.message == "Docker has no Compose"
 
 
-@pytest.mark.parametrize("command", [START, SELECT])
+@pytest.mark.parametrize("command", [START, SELECT, DRY_RUN])
 def test_an_image_that_is_missing_and_may_not_be_pulled_is_named(
     running: Stacked, command: Words
 ) -> None:

@@ -11,8 +11,9 @@ from frontier.domain.containers import Containers
 def make_folders(containers: Containers, project_folder: Path) -> None:
     """Make every folder that *containers* mount and nobody has made yet.
 
-    One that is written to belongs to its container's user; only root can see to that, and for
-    anybody else the container has the same user.
+    One that is written to belongs to its container's user, also where root has made it: by hand,
+    or from a backup. Only root can see to that, and for anybody else the container has the same
+    user.
 
     Raises:
         StorageError: one cannot be made.
@@ -22,9 +23,24 @@ def make_folders(containers: Containers, project_folder: Path) -> None:
         with storage_errors(folder):
             if not folder.exists():
                 _make(folder)
-                if is_written and os.geteuid() == 0 and user:
-                    uid, _, gid = user.partition(":")
-                    os.chown(folder, int(uid), int(gid or uid))
+            if is_written and os.geteuid() == 0 and user:
+                uid, _, gid = user.partition(":")
+                _give(folder, int(uid), int(gid or uid))
+
+
+def _give(folder: Path, uid: int, gid: int) -> None:
+    """Give what root has in *folder* to its container's user; what is somebody's stays theirs.
+
+    The folder is last, so that a call that was killed is repeated.
+    """
+    if uid == 0 or folder.stat().st_uid != 0:
+        return
+    for where, folders, files in os.walk(folder, topdown=False):
+        for name in (*folders, *files):
+            path = Path(where, name)
+            if path.lstat().st_uid == 0:
+                os.chown(path, uid, gid, follow_symlinks=False)
+    os.chown(folder, uid, gid)
 
 
 def _make(folder: Path) -> None:

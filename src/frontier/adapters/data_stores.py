@@ -64,6 +64,9 @@ class DataStores:
     def load(self, name: str, project: str, source: Path, on: Progress) -> None:
         """Make one hold what the tar file *source* holds, and nothing else; may be repeated.
 
+        Root gives a folder's files to whom the folder belongs. Numbers of the tar file mean nothing
+        on another machine; where there is no folder yet, `make_folders` sees to it at the start.
+
         Raises:
             RuntimeFailedError: Docker failed, or somebody uses it.
             DamagedBackupError: there are other things than files and folders in it.
@@ -78,12 +81,20 @@ class DataStores:
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir(parents=True)
             _unpack(source, new, on)
+            _give(new, next((each for each in (folder, old) if each.exists()), new).stat())
             shutil.rmtree(old, ignore_errors=True)
             if folder.exists():
                 folder.rename(old)
             new.rename(folder)
             sync_folder(folder.parent)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _give(folder: Path, owner: os.stat_result) -> None:
+    """Give *folder* and all in it to *owner*; only root can, and only root has to."""
+    if os.geteuid() == 0:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _pack(folder: Path, target: Path, on: Progress) -> None:

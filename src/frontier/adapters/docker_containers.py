@@ -18,7 +18,7 @@ _PROJECT = "com.docker.compose.project"
 _FOLDER = "com.docker.compose.project.working_dir"
 _SERVICE = "com.docker.compose.service"
 _LABELS = [f'{{{{.Label "{label}"}}}}' for label in (_PROJECT, _FOLDER, WORKSPACE_LABEL)]
-_COLUMNS = "\t".join(["{{.ID}}", "{{.Names}}", "{{.Ports}}", *_LABELS])
+_COLUMNS = "\t".join(["{{.ID}}", "{{.Names}}", "{{.Ports}}", *_LABELS, "{{.Image}}"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Listed:
         project: The Compose project, "" without one.
         folder: Where that project was started from.
         workspace: The Frontier workspace that it belongs to, "" without one.
+        image: As it was named when the container was made.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Listed:
     project: str
     folder: str
     workspace: str
+    image: str
 
 
 def listed(client: "DockerClient") -> tuple[Listed, ...]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import sys
 from collections.abc import Generator
@@ -66,6 +67,9 @@ def explain(doing: str, said: str) -> FrontierError:
     for kind, pattern, message, hint in _EXPLANATIONS:
         if match := re.search(pattern, said, re.IGNORECASE | re.MULTILINE):
             found = {**match.groupdict(), "last": last}
+            if pattern == _UNREACHABLE and (host := os.environ.get("DOCKER_HOST")):
+                say = f"DOCKER_HOST says {host}: correct it, or unset DOCKER_HOST; {_NATIVE}"
+                return kind(message, hint=say, details=last)
             return kind(message.format(**found), hint=hint.format(**found), details=last)
     return RuntimeFailedError(
         f"docker failed while {doing}: {last}",
@@ -91,6 +95,11 @@ def silent_docker(limit_s: float) -> RuntimeFailedError:
     )
 
 
+_UNREACHABLE: Final = (
+    r"cannot connect to the docker daemon|error during connect|is the docker daemon running"
+)
+
+
 class _Explanation(NamedTuple):
     """Words of docker, and the error that they mean; ``{last}`` is docker's last line."""
 
@@ -112,7 +121,7 @@ _EXPLANATIONS: Final = (
     ),
     _Explanation(
         RuntimeFailedError,
-        r"cannot connect to the docker daemon|error during connect|is the docker daemon running",
+        _UNREACHABLE,
         "Docker is not running: nothing answers where its daemon should listen",
         f"{'open -a Docker' if _ON_MAC else 'sudo systemctl start docker'}, then try again; "
         f"{_NATIVE}",

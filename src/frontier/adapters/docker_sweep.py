@@ -1,11 +1,14 @@
 """All that Docker has of a workspace, found by labels: no rendered project is needed."""
 
+import contextlib
+import re
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from frontier.adapters.docker_cli import docker, text
 from frontier.adapters.docker_containers import Listed, listed
 from frontier.adapters.workspace import Workspace
+from frontier.domain.snapshot import DECLARED
 from frontier.domain.sweep import Found
 from frontier.ports import Reporter
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
 _PROJECT = "com.docker.compose.project"
 _IMAGES = ("frontier-gateway", "frontier-mistral")
+_BUILT = re.compile(rf"(?:{'|'.join(_IMAGES)}):[\w.-]+")
 _DOWN_S = 600.0  # containers get their grace to finish answers
 
 
@@ -27,7 +31,7 @@ class DockerSweep:
 
     def __init__(self, workspace: Workspace, names: Callable[[], Collection[str]]) -> None:
         self._root, self._names = str(workspace.root.resolve()), names
-        self._folder = workspace.project_folder
+        self._workspace, self._folder = workspace, workspace.project_folder
 
     @property
     def are_expected(self) -> bool:
@@ -50,8 +54,25 @@ class DockerSweep:
                 containers=containers,
                 networks=networks,
                 volumes=_labelled(client, "volume", projects),
-                images=_images(client),
+                images=self._images(client, everyone, projects),
             )
+
+    def _images(
+        self, client: "DockerClient", everyone: Collection[Listed], projects: Collection[str]
+    ) -> tuple[str, ...]:
+        """Return what Frontier built on this machine, this workspace used, and nobody else does."""
+        used = self._declared_images() | {c.image for c in everyone if c.project in projects}
+        theirs = {c.image for c in everyone if c.project not in projects}
+        return tuple(name for name in _built(client) if name in used - theirs)
+
+    def _declared_images(self) -> set[str]:
+        """Return what the declared project names, and those before it; damaged files, too."""
+        declared, saved = self._workspace.project_file, self._workspace.snapshots
+        found: set[str] = set()
+        for path in (declared, *saved.glob(f"*/files/{DECLARED}")):
+            with contextlib.suppress(OSError):
+                found |= set(_BUILT.findall(path.read_text(errors="replace")))
+        return found
 
     def _projects(self, everyone: Collection[Listed]) -> set[str]:
         ours = {c.project for c in everyone if c.workspace == self._root}
@@ -76,7 +97,7 @@ class DockerSweep:
                 client.volume.remove(list(found.volumes))
         if images and found.images:
             with docker("removing images") as client:
-                client.image.remove(list(found.images), force=True)
+                client.image.remove(list(found.images))
 
     @staticmethod
     def _remove_rest(client: "DockerClient", project: str) -> None:
@@ -95,7 +116,7 @@ def _labelled(client: "DockerClient", kind: str, projects: Collection[str]) -> t
     return tuple(name for name, _, project in pairs if project in projects)
 
 
-def _images(client: "DockerClient") -> tuple[str, ...]:
+def _built(client: "DockerClient") -> tuple[str, ...]:
     references = [f"--filter=reference={name}" for name in _IMAGES]
     columns = "{{.Repository}}:{{.Tag}}"
     return tuple(text(client, "image", "ls", "--format", columns, *references).split())

@@ -12,7 +12,7 @@ from frontier.adapters.workspace import Workspace
 from frontier.domain.containers import Containers
 from frontier.domain.errors import NotFoundError, RefusedError
 from frontier.domain.project import Project
-from frontier.renderers.compose_text import to_yaml
+from frontier.renderers.compose_text import YOURS, to_yaml
 from frontier.usecases.stacks import CONTEXT
 
 PREFIX = "./workspace"
@@ -43,7 +43,7 @@ def eject(
     links = {path: _there(workspace.root / name) for path, name in containers.links.items()}
     with storage_errors(target):
         require_room(links, target)
-        for path, text in {**containers.files, "compose.yaml": to_yaml(containers)}.items():
+        for path, text in {**containers.files, "compose.yaml": to_yaml(containers, YOURS)}.items():
             write_atomic(target / path, text)
         for path, name in containers.secrets.items():
             source = _there(workspace.secrets / name)

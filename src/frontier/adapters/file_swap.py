@@ -97,9 +97,17 @@ class FileSwap:
             for path in inside(self._root, swap.scopes):
                 if str(path.relative_to(self._root)) not in swap.files:
                     path.unlink()
+                    self._tidy(path.parent)
             self.journal.unlink()
             sync_folder(self._state)
         self.abandon()
+
+    def _tidy(self, folder: Path) -> None:
+        """Remove *folder* and those above it that got empty, but for the topmost ones."""
+        for each in (folder, *folder.parents):
+            if self._root in (each, each.parent) or any(each.iterdir()):
+                return
+            each.rmdir()
 
     def _move(self, name: str) -> None:
         source, target = self.staged / name, self._root / name

@@ -1,5 +1,6 @@
 """Stacks and templates as folders: the user's own first, then those that Frontier ships."""
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -85,10 +86,9 @@ class StackFolders:
     def variables(self) -> Mapping[str, Variable]:
         """Return the variables of all stacks by name, those that replace an image included.
 
-        Raises:
-            ConfigError: a stack.yaml is wrong.
+        A stack that cannot be read has none: who does not use it need not mend it.
         """
-        stacks = [self.load(name) for name in self.names()]
+        stacks = list(self._readable())
         images = {
             image.setting: Variable(
                 name=image.setting,
@@ -101,6 +101,11 @@ class StackFolders:
             if image.setting
         }
         return {**images, **{k: v for stack in stacks for k, v in stack.variables.items()}}
+
+    def _readable(self) -> Iterator[Stack]:
+        for name in self.names():
+            with contextlib.suppress(ConfigError):
+                yield self.load(name)
 
 
 def _texts(folder: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import tempfile
+from collections.abc import Collection
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from frontier.adapters.file_swap import FileSwap, Swap, inside
 from frontier.adapters.files import storage_errors, sync_folder, write_atomic
 from frontier.adapters.workspace import Workspace
 from frontier.domain.errors import NotFoundError, StorageError
-from frontier.domain.snapshot import DECLARED, SCOPES, Snapshot
+from frontier.domain.snapshot import DECLARED, SCOPES, FileChanges, Snapshot
 
 _KEPT = 20
 _MANIFEST = "snapshot.json"
@@ -75,21 +76,27 @@ class Snapshots:
             )
         return found[0]
 
-    def changes(self, snapshot: Snapshot) -> tuple[str, ...]:
-        """Return the files that *snapshot* would change, add or remove, the project included."""
+    def changes(self, snapshot: Snapshot) -> FileChanges:
+        """Return what `restore` would do to the files, the project included."""
         present = self._contents(self._root, self._names(snapshot.scopes))
         saved = self._contents(self._folder(snapshot) / "files", snapshot.files)
-        return tuple(
-            n for n in sorted(present.keys() | saved.keys()) if present.get(n) != saved.get(n)
+        new = sorted(present.keys() - saved.keys())
+        return FileChanges(
+            changed=tuple(n for n in saved if n in present and present[n] != saved[n]),
+            added=tuple(n for n in saved if n not in present),
+            removed=tuple(n for n in new if n in snapshot.removable),
+            kept=tuple(n for n in new if n not in snapshot.removable),
         )
 
-    def restore(self, snapshot: Snapshot) -> None:
-        """Bring the workspace's files to *snapshot*; `recover` ends what a kill interrupts.
+    def restore(self, snapshot: Snapshot, *, removing: Collection[str] = ()) -> None:
+        """Bring back what *snapshot* holds; `recover` ends what a kill interrupts.
+
+        Of the rest only what Frontier wrote goes, and *removing*: what a person made stays.
 
         Raises:
             StorageError: the snapshot is not whole, or there is no room; nothing was changed.
         """
-        self._restore(snapshot, snapshot.files)
+        self._restore(snapshot, snapshot.files, (*snapshot.removable, *removing))
 
     def reset(self, snapshot: Snapshot) -> None:
         """Bring settings and project to their defaults; the rest is as in *snapshot*.
@@ -98,7 +105,7 @@ class Snapshots:
             StorageError: there is no room; nothing was changed.
         """
         kept = tuple(n for n in snapshot.files if n not in (".env", DECLARED))
-        self._restore(snapshot, kept)
+        self._restore(snapshot, kept, (".env", DECLARED))
 
     @property
     def is_interrupted(self) -> bool:
@@ -118,7 +125,9 @@ class Snapshots:
         self._swap.journal.unlink(missing_ok=True)
         return snapshot.id if snapshot else ""
 
-    def _restore(self, snapshot: Snapshot, files: tuple[str, ...]) -> None:
+    def _restore(
+        self, snapshot: Snapshot, files: tuple[str, ...], removed: tuple[str, ...]
+    ) -> None:
         source = self._folder(snapshot) / "files"
         self._swap.begin()
         try:
@@ -128,7 +137,7 @@ class Snapshots:
         except BaseException:
             self._swap.abandon()
             raise
-        self._swap.commit(Swap(name=snapshot.id, files=files, scopes=snapshot.scopes))
+        self._swap.commit(Swap(name=snapshot.id, files=files, scopes=removed))
 
     def _names(self, scopes: tuple[str, ...]) -> list[str]:
         return sorted(str(p.relative_to(self._root)) for p in inside(self._root, scopes))

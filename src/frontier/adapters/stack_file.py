@@ -138,6 +138,7 @@ def read_stack(file: YamlFile, name: str, texts: dict[str, str]) -> Stack:
         variables=variables,
         texts=texts,
         origin=str(file.path.parent),
+        engine_line=file.line(("engine",)),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from frontier.domain.errors import ConfigError
+from frontier.domain.errors import ConfigError, UsageError
 
 MARKER = ".frontier"
 
@@ -127,11 +127,12 @@ def discover(
 
     Raises:
         ConfigError: neither of both can be found.
+        UsageError: what was named is no folder.
     """
     if chosen is not None:
-        return Workspace(chosen.expanduser().absolute())
+        return _named(chosen)
     if from_env := environ.get("FRONTIER_HOME"):
-        return Workspace(Path(from_env).expanduser().absolute())
+        return _named(Path(from_env))
     try:
         here = cwd()
         for folder in (here, *here.parents):
@@ -142,6 +143,16 @@ def discover(
         raise ConfigError(
             f"no workspace can be found: {error}", hint="Name one: frontier --workspace DIR ..."
         ) from error
+
+
+def _named(path: Path) -> Workspace:
+    root = path.expanduser().absolute()
+    if root.exists() and not root.is_dir():
+        raise UsageError(
+            f"the workspace {root} is a file, not a folder",
+            hint="Name a folder; it need not exist yet: frontier --workspace DIR ...",
+        )
+    return Workspace(root)
 
 
 def _is_ours(marker: Path) -> bool:

@@ -51,7 +51,7 @@ class YamlFile:
         """Return the complaint about the value at *place*, such as ``("images", 0)``."""
         dotted = ".".join(map(str, place))
         return ConfigError(
-            f"{self.path}:{self._line(place)}: {f'{dotted}: ' if dotted else ''}{reason}",
+            f"{self.path}:{self.line(place)}: {f'{dotted}: ' if dotted else ''}{reason}",
             hint=hint or self._hint,
         )
 
@@ -63,7 +63,7 @@ class YamlFile:
             place, f"unknown key {place[-1]!r}", hint=f"{guess}Known: {', '.join(known)}."
         )
 
-    def _line(self, place: Sequence[str | int]) -> int:
+    def line(self, place: Sequence[str | int]) -> int:
         """Return the line of *place*, or of the nearest parent that exists; from 1."""
         node, line = self._root, 0
         for step in place:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from frontier.bootstrap.core import Core
 from frontier.domain.backup import FOLDERS, SavedModel
-from frontier.domain.errors import ConfigError, FrontierError
+from frontier.domain.errors import ConfigError, FrontierError, RuntimeFailedError
 
 if TYPE_CHECKING:
     from frontier.adapters.backups import Backups as Store
@@ -130,13 +130,26 @@ class Backups:
             containers=lenient.sweep,
             snapshots=core.snapshots,
             journal=core.journal,
-            save=lambda: lenient.making(reporter).create(with_volumes=False).name,
+            save=lambda volumes: lenient.save_all(reporter, volumes=volumes),
             forget=lambda: _remove(workspace.project_folder),
             data=tuple(str(f.relative_to(workspace.root)) for f in folders if f.is_dir()),
             remove_data=lambda: _remove(*folders),
             changing=core.changing,
             reporter=reporter,
         )
+
+    def save_all(self, reporter: "Reporter", *, volumes: bool) -> str:
+        """Make a backup of all that a reset removes; return its name.
+
+        Raises:
+            StorageError: full disk, read-only file system.
+        """
+        compose = ""
+        with contextlib.suppress(ConfigError, RuntimeFailedError):  # Docker removes none, then
+            if volumes and self.sweep.find().volumes:
+                compose = self.core.settings.project_name
+        making = self.making(reporter)
+        return making.create(with_volumes=volumes, undeclared=compose).name
 
     @property
     def sweep(self) -> "DockerSweep":

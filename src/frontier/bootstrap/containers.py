@@ -183,7 +183,7 @@ class Containers:
         """Write *stack* to the folder *target*, which then needs neither Frontier nor workspace."""
         from frontier.adapters import eject
         from frontier.bootstrap.assembly import architecture
-        from frontier.usecases.stacks import Ejected
+        from frontier.usecases.stacks import Ejected, collisions
 
         project = self.preview(stack, accelerator, prefix=eject.PREFIX)
         image = self.images.gateway(architecture(self.core.machine().arch))
@@ -200,21 +200,49 @@ class Containers:
             image=image.reference(),
             base_image=self.core.settings.gateway_base_image,
             has_context=context is not None,
+            project=project.name,
+            taken=collisions(project, self._running()),
         )
+
+    def _running(self) -> "Project | None":
+        """Return what runs, None also where Docker does not tell."""
+        with contextlib.suppress(FrontierError):
+            return self.running.project
+        return None
 
     def bring_images(
         self, project: "Project", reporter: "Reporter", *, dry_run: bool
     ) -> tuple[str, ...]:
-        """Pull or build the images that *project* lacks; with *dry_run* only name them."""
+        """Pull or build the images that *project* lacks; with *dry_run* only name them.
+
+        Raises:
+            RuntimeFailedError: they may not be pulled, in a dry run as well.
+            DownloadError: one cannot be had.
+        """
         if project.containers is None:
             return ()
         missing = self.running.docker.missing_images(project)
-        if missing and not dry_run:
+        if missing:
             from frontier.bootstrap.assembly import architecture
 
             facts = self.placing.docker
             gateway = self.images.gateway(architecture(facts.arch if facts else "amd64"))
+            if dry_run:
+                self._require_allowed(missing, gateway.reference())
+                return missing
             if gateway.reference() in missing:
                 gateway.build(reporter, self.core.settings.pull_policy)
             self.running.docker.pull(project, reporter)
         return missing
+
+    def _require_allowed(self, missing: tuple[str, ...], gateway: str) -> None:
+        """Raise what PULL_POLICY would stop: pulls, and the build that needs one first."""
+        from frontier.adapters import docker_images
+
+        settings = self.core.settings
+        if settings.pull_policy != "never":
+            return
+        bases = [settings.gateway_base_image] if gateway in missing else []
+        lacking = docker_images.missing(bases) or tuple(i for i in missing if i != gateway)
+        if lacking:
+            raise docker_images.refused(lacking)

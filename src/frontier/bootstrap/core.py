@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from frontier.adapters.workspace import Workspace, discover
 from frontier.domain.errors import StalePlanError
@@ -44,6 +44,8 @@ class Core:
     selects: bool = False
     is_preview: bool = False
     seen: str | None = None
+    has_begun: ClassVar[bool] = False
+    """This process has begun to change something, through whichever object."""
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -177,6 +179,7 @@ class Core:
                 )
             if self.seen is not None:
                 self.seen = self.last_holder
+            Core.has_begun = True
             workspace_format.prepare(self.workspace, command)
             yield
 

@@ -65,6 +65,8 @@ class Models:
         """Return the model *name*, downloaded where it is not here."""
         from frontier.usecases import models
 
+        if not self.plan(name, may_ask=False).is_present:
+            Core.has_begun = True  # what came before a Ctrl-C is kept
         return models.pull(
             name,
             store=self.store,

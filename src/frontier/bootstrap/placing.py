@@ -1,8 +1,9 @@
 """Where a stack will run and compute: settings, machine and Docker become one decision."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 from frontier.domain.accelerator import Choice, choose
 from frontier.domain.docker import DockerFacts
@@ -10,7 +11,7 @@ from frontier.domain.errors import FrontierError
 from frontier.domain.gpu import NativeEngine, Surroundings
 from frontier.domain.machine import Machine
 from frontier.domain.placement import Placement
-from frontier.domain.runtime_choice import choose_runtime
+from frontier.domain.runtime_choice import RuntimeChoice, choose_runtime
 from frontier.domain.stack import Stack
 from frontier.settings import Settings
 
@@ -24,11 +25,13 @@ class Placing:
     Attributes:
         native: Returns the engine of a stack that is at hand on the host, None without one.
         check: Looks at Docker; raises where it does not work.
+        running: Returns the runtime that runs something now, "" for none.
     """
 
     settings: Settings
     native: Callable[[Stack, Machine], NativeEngine | None]
     check: Callable[[], DockerFacts]
+    running: Callable[[], Literal["native", "docker", "hybrid", ""]]
 
     @cached_property
     def _docker(self) -> DockerFacts | FrontierError:
@@ -48,14 +51,15 @@ class Placing:
         Raises:
             UsageError: the stack cannot run where the settings say.
             RefusedError: the accelerator that was asked for cannot be used.
-            RuntimeFailedError: nothing here can run it; Docker's own words where they are why.
+            RuntimeFailedError: nothing here can run it, or Docker, where something may run, does
+                not answer; Docker's own words where they are why.
         """
         asked = self.settings.accelerator
         around = self._surroundings(stack, machine)
         if self.settings.runtime in _DOCKERED and isinstance(self._docker, FrontierError):
             raise self._docker
         problem = "" if around.docker or not self._needs_docker(stack, machine) else self._problem
-        runtime = choose_runtime(
+        runtime = self._staying(stack, around) or choose_runtime(
             stack, around, wanted=self.settings.runtime, asked=asked, docker_problem=problem
         )
         choice = choose(stack, around, asked=asked, place=runtime.engine)
@@ -70,6 +74,23 @@ class Placing:
         return Placement(
             runtime=runtime.runtime, choice=choice, reasons=tuple(reasons), memory_bytes=memory
         )
+
+    @cached_property
+    def _running(self) -> Literal["native", "docker", "hybrid", ""]:
+        """Return the runtime to stay on if it can be; Docker is asked only where it matters."""
+        return self.running() if self.settings.runtime == "auto" else ""
+
+    def _staying(self, stack: Stack, around: Surroundings) -> RuntimeChoice | None:
+        """Return the runtime that runs, None where nothing does or it cannot run *stack*."""
+        asked = self.settings.accelerator
+        if not self._running:
+            return None
+        try:
+            found = choose_runtime(stack, around, wanted=self._running, asked=asked)
+            choose(stack, around, asked=asked, place=found.engine)
+        except FrontierError:
+            return None
+        return replace(found, reason="that is what runs (another: --runtime)")
 
     def in_docker(self, stack: Stack, machine: Machine) -> Choice:
         """Decide where *stack* would compute in containers, even where there is no Docker.
@@ -96,6 +117,8 @@ class Placing:
         """Tell whether Docker has a say: asking it takes longer than all else."""
         if self.settings.runtime != "auto":
             return self.settings.runtime != "native"
+        if self._running in _DOCKERED:
+            return True
         is_native_first = stack.runtimes[:1] == ("native",)
         return "docker" in stack.runtimes and bool(machine.gpus or not is_native_first)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from frontier.bootstrap.core import Core
 from frontier.domain.errors import ConfigError, ModelNotFoundError
@@ -87,8 +87,17 @@ class Services(Core):
         from frontier.bootstrap.placing import Placing
 
         return Placing(
-            settings=self.settings, native=self.native.at_hand, check=lambda: self.docker_facts
+            settings=self.settings,
+            native=self.native.at_hand,
+            check=lambda: self.docker_facts,
+            running=self._running_runtime,
         )
+
+    def _running_runtime(self) -> Literal["native", "docker", "hybrid", ""]:
+        with contextlib.suppress(ConfigError):  # damaged: decided anew
+            if project := self.running.project:
+                return project.runtime
+        return ""
 
     @cached_property
     def images(self) -> "Images":
@@ -152,7 +161,12 @@ class Services(Core):
         )
 
     def up(
-        self, reporter: "Reporter", on_text: Callable[[str], None], *, command: str = "up"
+        self,
+        reporter: "Reporter",
+        on_text: Callable[[str], None],
+        on_answer: "Callable[[Answer], None]" = lambda _: None,
+        *,
+        command: str = "up",
     ) -> "Up":
         """Return the use-case behind `frontier up`, with all its ports."""
         from frontier.adapters.gguf import read_header
@@ -177,6 +191,7 @@ class Services(Core):
             clients=self.access.clients,
             reporter=reporter,
             on_text=on_text,
+            on_answer=on_answer,
         )
 
     def build(
@@ -193,7 +208,29 @@ class Services(Core):
         else:
             maker = self.containers if place.runtime == "docker" else self.native
             project = maker.project(stack, place, model, machine, context)
-        return replace(project, asked=self.asked)
+        return replace(project, asked={**self._kept_runtime(place), **self.asked})
+
+    def _kept_runtime(self, place: "Placement") -> dict[str, str]:
+        """Return the runtime that an `up` before asked for, where *place* stays on it."""
+        with contextlib.suppress(ConfigError):  # damaged: rendered anew
+            declared = self.project.load()
+            if declared and declared.asked.get("runtime") == place.runtime:
+                return {"runtime": place.runtime}
+        return {}
+
+    def foreseen(self, stack: "Stack") -> "Project":
+        """Return the project that `up` would run now, without downloading anything.
+
+        Raises:
+            RuntimeFailedError: nothing here can run *stack*, or Docker does not answer.
+        """
+        machine = self.machine()
+        place = self.placing.place(stack, machine)
+        model, context = self.models.here(stack)
+        model = model or self.models.planned(stack)
+        if place.runtime == "docker" or model is None:
+            return self.containers.preview(stack)
+        return self.build(stack, place, model, machine, context)
 
     def _hybrid(
         self, stack: "Stack", place: "Placement", model: "Model", machine: "Machine", context: int

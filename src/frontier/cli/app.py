@@ -34,6 +34,9 @@ app = typer.Typer(
 )
 
 
+_INTERRUPTED = 130  # the shell's code for SIGINT, and Typer's
+
+
 def _version(value: bool) -> None:
     if value:
         output.line(f"frontier {__version__}")
@@ -53,7 +56,7 @@ def root(
     ] = False,
 ) -> None:
     """Local LLMs as a real service: `frontier up` ends with a streamed token."""
-    session = Session()
+    session: Session = ctx.obj or Session()
     session.services.chosen = workspace
     ctx.obj = session
     for note in session.services.recovery.open_workspace():
@@ -86,10 +89,13 @@ _keep_example_lines(app)
 
 def main() -> None:
     """Run the command line; every failure a reader can act on ends here."""
+    session = Session()
     try:
-        app()
+        app(obj=session)
     except FrontierError as error:
-        output.fail(error, as_json="--json" in sys.argv)
+        output.fail(error, as_json="--json" in sys.argv, workspace=session.services.chosen)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)  # the shell's code for SIGINT
+    except SystemExit as end:
+        if end.code == _INTERRUPTED and not session.only_reads:
+            output.interrupted(has_begun=session.services.has_begun)
+        raise

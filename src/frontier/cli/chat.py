@@ -102,6 +102,7 @@ def chat(
         git diff | frontier chat -m "Write a commit message"
     """
     session: Session = ctx.obj
+    session.only_reads = True
     settings = session.services.settings
     sampling = Sampling(
         temperature=settings.default_temperature,

@@ -1,5 +1,6 @@
 """`frontier config`: every setting, where its value comes from, and how to change it."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from frontier.cli.output import table, text
 from frontier.cli.session import DryRun, Json, Session
+from frontier.domain.errors import FrontierError
 from frontier.domain.setting import Setting
 
 app = typer.Typer(help="Show and change settings.", no_args_is_help=True)
@@ -25,7 +27,7 @@ class Changed:
     """One variable before and after.
 
     Attributes:
-        note: Why the new value does nothing, empty when it does.
+        note: Why the new value does nothing, or when it does; empty when nothing runs.
     """
 
     name: str
@@ -84,7 +86,7 @@ def set_(
     dry_run: DryRun = False,
     _json: Json = False,
 ) -> None:
-    """Write one setting to the workspace's .env; takes effect with the next `frontier up`.
+    """Write one setting to the workspace's .env; takes effect with the next `frontier start`.
 
     Example: frontier config set API_PORT 11500
     """
@@ -97,7 +99,7 @@ def set_(
         with services.changing("config set"):
             services.snapshots.take("config set")
             configuration.set(name, value)
-    note = configuration.note(name)
+    note = configuration.note(name) or _later(session)
     session.show(
         Changed(name=name.upper(), before=before, after=after, applied=not dry_run, note=note)
     )
@@ -118,7 +120,18 @@ def unset(ctx: typer.Context, name: Name, dry_run: DryRun = False, _json: Json =
         with services.changing("config unset"):
             services.snapshots.take("config unset")
             configuration.unset(name)
-    session.show(Changed(name=name.upper(), before=before or "", after="", applied=applied))
+    note = _later(session) if before is not None else ""
+    session.show(
+        Changed(name=name.upper(), before=before or "", after="", applied=applied, note=note)
+    )
+
+
+def _later(session: Session) -> str:
+    """Return what brings a new value to what runs, "" where nothing does."""
+    with contextlib.suppress(FrontierError):  # Docker does not tell
+        if session.services.runtime.state():
+            return "takes effect with: frontier start"
+    return ""
 
 
 @text.register
@@ -140,10 +153,10 @@ def _(result: Setting) -> str:
 @text.register
 def _(result: Changed) -> str:
     verb = "set" if result.applied else "would set"
+    note = f"\nnote: {result.note}" if result.note else ""
     if not result.after:
         if not result.applied and not result.before:
             return f"{result.name} is not set in .env"
         verb = "unset" if result.applied else "would unset"
-        return f"{verb} {result.name}"
-    note = f"\nnote: {result.note}" if result.note else ""
+        return f"{verb} {result.name}{note}"
     return f"{verb} {result.name}={result.after} (was {result.before or 'unset'}){note}"

@@ -1,10 +1,40 @@
-"""`frontier doctor`: the machine, and what of it could not be read."""
+"""`frontier doctor`: the machine and its Docker, and what of both could not be read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Self
 
 import typer
 
 from frontier.cli.output import size, table, text
 from frontier.cli.session import Json, Session
+from frontier.domain.docker import DockerFacts
+from frontier.domain.errors import FrontierError
 from frontier.domain.machine import AppleChip, Cpu, Disk, Gpu, Machine, Memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis(Machine):
+    """The machine with its Docker.
+
+    Attributes:
+        docker: None where it cannot be used.
+        docker_problem: Why not, "" where it can.
+        docker_hint: What to do about it.
+    """
+
+    docker: DockerFacts | None = None
+    docker_problem: str = ""
+    docker_hint: str = ""
+
+    @classmethod
+    def of(cls, machine: Machine, docker: Callable[[], DockerFacts]) -> Self:
+        """Return *machine* with what *docker* returns, or why it raises."""
+        found = {field.name: getattr(machine, field.name) for field in fields(Machine)}
+        try:
+            return cls(**found, docker=docker())
+        except FrontierError as error:
+            return cls(**found, docker_problem=error.message, docker_hint=error.hint)
 
 
 def register(app: typer.Typer) -> None:
@@ -13,18 +43,49 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(ctx: typer.Context, _json: Json = False) -> None:
-    """Show the machine: processor, memory, disk and GPUs.
+    """Show the machine: processor, memory, disk, GPUs and Docker.
 
     Every probe that failed is named. Starts nothing and changes nothing.
 
     Example: frontier doctor --json
     """
     session: Session = ctx.obj
-    session.show(session.services.machine())
+    services = session.services
+    session.show(Diagnosis.of(services.machine(), lambda: services.docker_facts))
 
 
 @text.register
 def _(machine: Machine) -> str:
+    rows = _rows(machine)
+    return table(rows[0], rows[1:])
+
+
+@text.register
+def _(found: Diagnosis) -> str:
+    rows = [*_rows(found), ("docker", _docker(found.docker) or found.docker_problem)]
+    if found.docker_hint:
+        rows.append(("", found.docker_hint))
+    return table(rows[0], rows[1:])
+
+
+def _docker(facts: DockerFacts | None) -> str:
+    if facts is None:
+        return ""
+    traits = {
+        "Docker Desktop or the like": facts.is_desktop,
+        "rootless": facts.is_rootless,
+        "gives containers NVIDIA GPUs": facts.has_nvidia,
+        f"context {facts.context}": facts.context not in ("", "default"),
+    }
+    known = [
+        f"engine {facts.engine}, Compose {facts.compose}, the daemon answers",
+        f"{facts.cpus} CPUs and {size(facts.memory_bytes)} for containers",
+        *(trait for trait, has in traits.items() if has),
+    ]
+    return ", ".join(known)
+
+
+def _rows(machine: Machine) -> list[tuple[str, str]]:
     rows = [
         ("system", f"{machine.os_version}, {machine.arch}"),
         ("cpu", _cpu(machine.cpu)),
@@ -36,8 +97,7 @@ def _(machine: Machine) -> str:
         rows.append(("gpu", _apple(machine.apple)))
     elif not machine.gpus:
         rows.append(("gpu", "none found: models run on the processor"))
-    rows += [("problem", problem) for problem in machine.problems]
-    return table(rows[0], rows[1:])
+    return [*rows, *(("problem", problem) for problem in machine.problems)]
 
 
 def _cpu(cpu: Cpu) -> str:

@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Literal
 
@@ -15,7 +16,9 @@ from frontier.bootstrap import Services
 from frontier.cli import output
 from frontier.cli.output import size, table, text
 from frontier.cli.session import DryRun, Json, Quiet, Session
+from frontier.domain.chat import Answer
 from frontier.domain.errors import StorageError
+from frontier.domain.plan import asked_for
 from frontier.usecases import lifecycle
 from frontier.usecases.up import StackUp
 
@@ -85,17 +88,22 @@ def bring_up(
     """Bring up what the settings of *services* say, for *command*; print the proof as it comes."""
     is_silent = session.as_json or session.quiet
     reporter = Silent() if dry_run else session.reporter
-    on_text = _unheard if is_silent else output.piece
+    heard = (_unheard, _unheard) if is_silent else (output.piece, _end)
     if dry_run:
         services = services.previewing()
     else:
         services.backups.mend(reporter)
-    use_case = services.up(reporter, on_text, command=command)
+    use_case = services.up(reporter, *heard, command=command)
     return use_case.run(services.wanted(fetch=fetch), dry_run=dry_run)
 
 
-def _unheard(_text: str) -> None:
+def _unheard(_proof: object) -> None:
     """Leave the proof unprinted."""
+
+
+def _end(answer: Answer) -> None:
+    """End the line of the streamed text at once: a spinner on it would wipe it."""
+    output.piece(f"\n{text(answer)}\n\n")
 
 
 def down(
@@ -205,7 +213,7 @@ def restart(
     names = tuple(service or ())
     if dry_run:
         names = lifecycle.require_services(names, project=services.project)
-        session.show(lifecycle.Plan(tuple(f"restart {name}" for name in names)))
+        session.show(lifecycle.Plan(asked_for("restart", names)))
         return
     services.backups.mend(session.reporter)
     change = services.change(" ".join(("restart", *names)), session.reporter)
@@ -253,6 +261,7 @@ def logs(
         frontier logs gateway -f
     """
     session: Session = ctx.obj
+    session.only_reads = True
     log, names = session.services.running.logs, service or ()
     width = max(map(len, names or log.services), default=0)
     for name, entry in log.follow(names, tail=lines) if follow else log.tail(names, lines):
@@ -273,11 +282,15 @@ def _(result: StackUp) -> str:
             f"  {result.pull_command}"
         )
     lines = "\n".join(f"# {name}\n{line}" for name, line in result.clients.items())
+    pages = "".join(f"{line}\n" for line in _pages(result.pages))
     return (
-        f"\n{text(result.answer)}\n\n"
-        f"{result.model} answers at {' and '.join(result.urls)}\n\n"
+        f"{result.model} answers at {' and '.join(result.urls)}\n{pages}\n"
         f"{lines}\n# here\n{_command()} chat"
     )
+
+
+def _pages(pages: Mapping[str, str]) -> list[str]:
+    return [f"{name} is at {url}" for name, url in sorted(pages.items())]
 
 
 def _command() -> str:
@@ -297,7 +310,7 @@ def _(result: lifecycle.Restarted) -> str:
 
 @text.register
 def _(result: lifecycle.Plan) -> str:
-    return "\n".join(result.steps) or "nothing to do"
+    return "\n".join(map(str, result.steps)) or "nothing to do"
 
 
 @text.register
@@ -325,7 +338,10 @@ def _(result: lifecycle.Status) -> str:
         for s in result.services
     ]
     columns = ("SERVICE", "STATE", "PID", "PORT", "UP", "MEMORY", "RESTARTS", "COMPUTE", "")
-    return f"{head}\n{table(columns, rows)}"
+    lines = [head, table(columns, rows), *_pages(result.pages)]
+    if result.missing:
+        lines.append(f"not as declared: {', '.join(result.missing)} (mend it: frontier start)")
+    return "\n".join(lines)
 
 
 def _duration(seconds: float | None) -> str:

@@ -3,15 +3,33 @@
 import dataclasses
 import json
 import os
+import re
+import shlex
 import sys
 from collections.abc import Sequence
 from functools import singledispatch
+from pathlib import Path
 from typing import Any
 
 from frontier.domain.errors import FrontierError
 from frontier.domain.units import size
 
-__all__ = ["fail", "line", "note", "piece", "show", "size", "table", "text", "to_json"]
+__all__ = [
+    "fail",
+    "interrupted",
+    "line",
+    "note",
+    "piece",
+    "show",
+    "size",
+    "table",
+    "text",
+    "to_json",
+]
+
+
+_COMMAND = re.compile(r"(?<![\w./-])frontier (?=[a-z])")
+"""A command in a hint: not the end of a path, and before a word that is no option."""
 
 
 @singledispatch
@@ -41,15 +59,33 @@ def _plain(result: object) -> Any:
     return result
 
 
-def fail(error: FrontierError, *, as_json: bool) -> None:
-    """Print *error*: for machines one JSON document on standard output, else on standard error."""
+def fail(error: FrontierError, *, as_json: bool, workspace: Path | None = None) -> None:
+    """Print *error*: for machines one JSON document on standard output, else on standard error.
+
+    Commands in its hint are for *workspace*, where the command line named one.
+    """
+    hint = _for_workspace(error.hint, workspace)
     if as_json:
         fields = {k: getattr(error, k) for k in ("code", "message", "hint", "details")}
+        fields["hint"] = hint
         line(json.dumps({"error": fields}, indent=2, ensure_ascii=False))
         return
     details = "".join(f"  | {row}\n" for row in error.details.splitlines())
-    hint = f"hint: {error.hint}\n" if error.hint else ""
+    hint = f"hint: {hint}\n" if hint else ""
     sys.stderr.write(f"{_red('error:')} {error.message}\n{details}{hint}")
+
+
+def _for_workspace(hint: str, workspace: Path | None) -> str:
+    """Return *hint* with ``-w`` in its commands; one that names a workspace keeps it."""
+    if workspace is None:
+        return hint
+    named = f"frontier -w {shlex.quote(str(workspace))} "
+    return _COMMAND.sub(lambda _: named, hint)
+
+
+def interrupted(*, has_begun: bool) -> None:
+    """Print that Ctrl-C ended the command; what was begun was taken back by then, or stays."""
+    sys.stderr.write("interrupted\n" if has_begun else "interrupted: nothing was changed\n")
 
 
 def note(content: str, *, as_json: bool) -> None:

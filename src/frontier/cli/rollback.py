@@ -54,7 +54,8 @@ def rollback(
 ) -> None:
     """Go back to the last other configuration that gave a token, or to any snapshot.
 
-    Models are not touched. What runs is brought to the restored configuration.
+    Models are not touched, and nothing that you made since is removed. What runs is brought to the
+    restored configuration.
 
     Examples:
         frontier config set API_PORT 1 && frontier rollback
@@ -117,11 +118,20 @@ def _(result: SnapshotList) -> str:
 @text.register
 def _(result: usecase.RolledBack) -> str:
     verb = "went back" if result.applied else "would go back"
-    names = ["what should run" if n == DECLARED else n for n in result.changes]
-    return (
-        f"{verb} to {result.snapshot.id} ({_of(result.snapshot)}): "
-        f"{', '.join(names) or 'no file'} restored"
+    head = f"{verb} to {result.snapshot.id} ({_of(result.snapshot)})"
+    changes = result.changes
+    parts = (
+        ("changed", changes.changed),
+        ("added", changes.added),
+        ("removed", changes.removed),
+        ("made since, left alone", changes.kept),
     )
+    lines = [f"  {what}: {', '.join(map(_called, names))}" for what, names in parts if names]
+    return "\n".join([f"{head}:", *lines] if lines else [f"{head}: no file differs"])
+
+
+def _called(path: str) -> str:
+    return "what should run" if path == DECLARED else path
 
 
 @text.register

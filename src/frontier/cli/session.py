@@ -18,11 +18,16 @@ Result = TypeVar("Result")
 
 @dataclass
 class Session:
-    """One run of the command line."""
+    """One run of the command line.
+
+    Attributes:
+        only_reads: The command changes nothing, and Ctrl-C is the way to end it.
+    """
 
     services: Services = field(default_factory=Services)
     as_json: bool = False
     quiet: bool = False
+    only_reads: bool = False
 
     @cached_property
     def reporter(self) -> Reporter:
@@ -72,7 +77,12 @@ class Session:
                 hint="Add --yes to do it, --dry-run to see the plan.",
             )
         output.line(what)
-        if not typer.confirm("Go on?"):
+        try:
+            is_wanted = typer.confirm("Go on?")
+        except typer.Abort as error:  # Ctrl-C, or the terminal is gone
+            output.piece("\n")  # the question's line is still open
+            raise KeyboardInterrupt from error
+        if not is_wanted:
             raise RefusedError("not confirmed; nothing was changed")
 
 

@@ -86,12 +86,18 @@ def render(
         typer.Option("--output", "-o", help="Write a folder that plain `docker compose` can run."),
     ] = None,
     accelerator: Accelerator = "auto",
+    *,
+    project_name: Annotated[
+        str, typer.Option("--name", help="Its Compose project; the folder's name if left out.")
+    ] = "",
     force: Annotated[
         bool, typer.Option("--force", help="Write into a folder that is not empty.")
     ] = False,
     _json: Json = False,
 ) -> None:
     """Print a stack's compose.yaml, or write all of it to a folder that needs no Frontier.
+
+    The folder is a Compose project of its own, so that it takes nothing over that runs here.
 
     Examples:
         frontier stack render vllm --accelerator cuda
@@ -105,9 +111,10 @@ def render(
         session.show(Rendered(stack.name, usecase.compose_text(project)))
         return
     target, reporter = output.expanduser().absolute(), session.reporter
-    session.show(
-        services.containers.eject(stack, accelerator, target, force=force, reporter=reporter)
-    )
+    taken = services.settings.project_name
+    named = project_name or usecase.project_name(target.name, stack.name, taken=taken)
+    containers = services.asking({"project_name": named}).containers
+    session.show(containers.eject(stack, accelerator, target, force=force, reporter=reporter))
 
 
 @app.command()
@@ -116,12 +123,18 @@ def diff(
 ) -> None:
     """Print what `frontier up` would change in the project that was brought up last, and why.
 
+    With --accelerator it is about containers, also those of another machine.
+
     Example: frontier config set CACHE_SIZE 1024 && frontier stack diff
     """
     session: Session = ctx.obj
     services = session.services
     stack = services.stacks.load(name or services.settings.current_stack)
-    project = services.previewing().containers.preview(stack, accelerator)
+    preview = services.previewing()
+    if accelerator == "auto":
+        project = preview.foreseen(stack)
+    else:
+        project = preview.containers.preview(stack, accelerator)
     session.show(usecase.diff(services.project.load(), project))
 
 
@@ -172,7 +185,7 @@ def _(result: StackList) -> str:
             ", ".join(line.runtimes),
             ", ".join(line.accelerators),
             "stacks/" if line.is_own else "Frontier",
-            line.summary or line.title,
+            f"broken: {line.problem}" if line.problem else line.summary or line.title,
         )
         for line in result.stacks
     ]
@@ -221,8 +234,12 @@ def _(result: Rendered) -> str:
 
 @text.register
 def _(result: usecase.Ejected) -> str:
-    lines = [f"{result.folder}: {len(result.files)} files", "start it:"]
-    return "\n".join([*lines, *(f"  {command}" for command in result.commands)])
+    lines = [f"{result.folder}: {len(result.files)} files, project {result.project}", "start it:"]
+    lines += [f"  {command}" for command in result.commands]
+    if result.taken:
+        ports = ", ".join(map(str, result.taken))
+        lines.append(f"what runs here listens on {ports}: before, frontier stop; or change `ports`")
+    return "\n".join(lines)
 
 
 @text.register

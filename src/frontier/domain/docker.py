@@ -125,6 +125,26 @@ def endpoints(containers: Containers) -> dict[Endpoint, str]:
     }
 
 
+PAGES: Final = ("grafana", "prometheus")
+"""Services that people open in a browser."""
+
+
+def pages(containers: Containers) -> dict[str, str]:
+    """Map each of `PAGES` that is published to its address on this machine."""
+    return {
+        name: f"http://{_reached(endpoint.address)}:{endpoint.port}"
+        for endpoint, name in endpoints(containers).items()
+        if name in PAGES
+    }
+
+
+def _reached(address: str) -> str:
+    """Return where a browser on this machine finds what listens at *address*."""
+    if address in _EVERYWHERE:
+        return "127.0.0.1"
+    return f"[{address}]" if ":" in address else address
+
+
 def _endpoints(port: str | int | Mapping[str, object]) -> list[Endpoint]:
     """Return what one entry of ``ports`` publishes; a free port that Docker chooses is none."""
     if isinstance(port, Mapping):

@@ -9,13 +9,18 @@ from typing import Literal
 class Step:
     """One thing to do to one service, and why."""
 
-    action: Literal["remove", "start", "restart"]
+    action: Literal["remove", "start", "restart", "stop"]
     service: str
     reason: str
 
     def __str__(self) -> str:
         """Return the line that a person reads in a plan."""
         return f"{self.action} {self.service}: {self.reason}"
+
+
+def asked_for(action: Literal["restart", "stop"], services: Collection[str]) -> tuple[Step, ...]:
+    """Return the same step for each of *services*, because the person wants it."""
+    return tuple(Step(action, name, "asked for") for name in services)
 
 
 def reconcile(

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
 
 from frontier.domain.containers import Containers
+from frontier.domain.docker import pages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,11 @@ class Project:
         if self.containers is None:
             return "native"
         return "hybrid" if self.services else "docker"
+
+    @property
+    def pages(self) -> dict[str, str]:
+        """Map what people open in a browser to its address."""
+        return pages(self.containers) if self.containers else {}
 
     @property
     def digests(self) -> dict[str, str]:

@@ -139,6 +139,7 @@ class Stack:
         images: Service name to its image.
         texts: Path in the folder to text: ``compose.yaml.j2`` and what ``config/`` holds.
         origin: The folder, for messages.
+        engine_line: Where ``stack.yaml`` names the engine, for messages; 0 where nobody knows.
     """
 
     name: str
@@ -160,6 +161,7 @@ class Stack:
     variables: Mapping[str, Variable] = field(default_factory=dict[str, Variable])
     texts: Mapping[str, str] = field(default_factory=dict[str, str])
     origin: str = ""
+    engine_line: int = 0
 
     @property
     def accelerators(self) -> tuple[str, ...]:

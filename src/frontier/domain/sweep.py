@@ -10,7 +10,7 @@ class Found:
     Attributes:
         projects: Compose projects of this workspace and of no other that have containers or
             networks.
-        images: Those that Frontier built on this machine, whichever workspace asked for them.
+        images: Those that Frontier built and this workspace used, and no other container needs.
     """
 
     projects: tuple[str, ...] = ()

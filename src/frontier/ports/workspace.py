@@ -1,13 +1,13 @@
 """What a workspace declares and remembers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from frontier.domain.change import Interrupted
 from frontier.domain.keys import Key
 from frontier.domain.project import Project
-from frontier.domain.snapshot import Snapshot
+from frontier.domain.snapshot import FileChanges, Snapshot
 from frontier.domain.stack import Stack
 
 
@@ -79,12 +79,12 @@ class SnapshotStore(Protocol):
         """Return the snapshot of that name, or the only one it begins."""
         ...
 
-    def changes(self, snapshot: Snapshot) -> tuple[str, ...]:
-        """Return the files that *snapshot* would change, add or remove, the project included."""
+    def changes(self, snapshot: Snapshot) -> FileChanges:
+        """Return what `restore` would do to the files, the project included."""
         ...
 
-    def restore(self, snapshot: Snapshot) -> None:
-        """Bring the workspace's files to *snapshot*."""
+    def restore(self, snapshot: Snapshot, *, removing: Collection[str] = ()) -> None:
+        """Bring back what *snapshot* holds; *removing* goes, and what Frontier wrote since."""
         ...
 
     def reset(self, snapshot: Snapshot) -> None:

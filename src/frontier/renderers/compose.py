@@ -48,9 +48,11 @@ def render(
     texts = tuple(sorted(macros.items()))
     document: dict[str, Any] = {"name": spec.project, **{key: {} for key in _PARTS}}
     files: dict[str, str] = {}
-    for filled in (*_shared(spec, fragments, texts), _filled(_own(spec), texts, _values(spec))):
+    own = _filled(_own(spec), texts, _values(spec))
+    for filled in (*_shared(spec, fragments, texts), own):
         _merge(document, filled)
         files |= filled.files
+    _require_engine(spec, own)
     routes = _routes(spec)
     return Project(
         name=spec.project,
@@ -69,6 +71,20 @@ def _check_accelerator(spec: ComposeSpec) -> None:
             f"the stack {spec.stack.name!r} has no image for {spec.accelerator}",
             hint=f"It has them for {', '.join(known)}: frontier config set ACCELERATOR {known[0]}",
         )
+
+
+def _require_engine(spec: ComposeSpec, own: "_Filled") -> None:
+    """Refuse a template without the engine's service; only a missing model may leave it out."""
+    stack = spec.stack
+    services: Mapping[str, Any] = own.found.get("services") or {}
+    if stack.engine in services or (spec.model is None and stack.model_format != "none"):
+        return
+    known = ", ".join(services) or "none"
+    raise ConfigError(
+        f"{stack.origin}/stack.yaml:{stack.engine_line}: engine: there is no service "
+        f"{stack.engine!r} in {COMPOSE}",
+        hint=f"Services there: {known}. Correct it, then: frontier stack render {stack.name}",
+    )
 
 
 def _own(spec: ComposeSpec) -> _Part:

@@ -20,6 +20,12 @@ SERVICE_KEYS: Final = (
 
 _TOP = ("name", "services", "networks", "volumes", "secrets")
 _HEAD = "# Written by Frontier; edits are lost. `docker compose up -d` in this folder runs it.\n"
+YOURS: Final = (
+    "# Made by `frontier stack render`; yours to change. `docker compose up -d` in this folder runs"
+    " it.\n"
+)
+"""The first line of a document that Frontier does not write again."""
+
 # all other text is quoted: what YAML 1.1 and 1.2 read as a number or a word need not agree
 _PLAIN = re.compile(r"(--?|(\.{1,2}/)+|/)?[A-Za-z_][A-Za-z0-9_./=-]*(:[A-Za-z0-9_./-]+)*")
 _WORDS = frozenset({"y", "yes", "n", "no", "on", "off", "true", "false", "null"})
@@ -27,12 +33,12 @@ _ORDER: Final = {0: _TOP, 2: SERVICE_KEYS}
 """Depth to the keys that come first there; all others are sorted."""
 
 
-def to_yaml(containers: Containers) -> str:
-    """Return ``compose.yaml``."""
+def to_yaml(containers: Containers, head: str = _HEAD) -> str:
+    """Return ``compose.yaml``, with *head* as its first line."""
     document = containers.document
     keys = _ordered(document, 0)
     blocks = ("\n".join(_lines({key: document[key]})) for key in keys)
-    return _HEAD + "\n\n".join(blocks) + "\n"
+    return head + "\n\n".join(blocks) + "\n"
 
 
 def _ordered(mapping: Mapping[str, object], depth: int) -> list[str]:

@@ -104,9 +104,17 @@ class Making:
         *,
         with_models: bool = False,
         with_volumes: bool = True,
+        undeclared: str = "",
         dry_run: bool = False,
     ) -> Made:
         """Write a backup called *name*, or by the time, and verify it.
+
+        Args:
+            name: Of the archive, without its ending.
+            with_models: Put their blobs in.
+            with_volumes: Put in what services keep.
+            undeclared: The Compose project whose volumes are meant where none is declared.
+            dry_run: Only tell what would be in it.
 
         Raises:
             RefusedError: there is one of that name.
@@ -116,7 +124,7 @@ class Making:
         name = name or f"frontier-{now:%Y%m%dT%H%M%SZ}"
         path = self.store.require_new(name)
         project = self._declared()
-        compose = project.containers.name if project and project.containers else ""
+        compose = project.containers.name if project and project.containers else undeclared
         volumes, compose = self._volumes(compose) if with_volumes else ((), compose)
         made = Made(
             name=name,
@@ -166,7 +174,7 @@ class Making:
             root=self.origin.root,
             python=self.origin.python,
             stack=project.stack if project else "",
-            project=project.containers.name if project and project.containers else "",
+            project=project.containers.name if project and project.containers else compose,
             files=files,
             volumes=volumes,
             models=models,

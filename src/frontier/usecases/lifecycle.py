@@ -1,13 +1,15 @@
 """Starting, stopping and looking at what `up` has brought up."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from frontier.domain.docker import endpoints
 from frontier.domain.errors import NotFoundError, NotRunningError, StackNotFoundError
 from frontier.domain.offload import Compute
+from frontier.domain.plan import Step, asked_for
 from frontier.domain.project import Project
-from frontier.domain.state import ServiceState
+from frontier.domain.state import DaemonState, ServiceState
 from frontier.domain.wanted import Listening
 from frontier.ports import Journal, ProjectFile, Reporter, Runtime, SnapshotStore, StackSource
 from frontier.usecases.change import Change
@@ -31,9 +33,9 @@ class Restarted:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a command would do, one line each."""
+    """What a command would do."""
 
-    steps: tuple[str, ...]
+    steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,8 @@ class Status:
     Attributes:
         state: ``running`` when every declared service is ready, ``degraded`` when not, ``died``
             when the daemon was killed and everything with it.
+        missing: Declared services that are not ready, or not as they are declared.
+        pages: What people open in a browser, by service.
     """
 
     workspace: str
@@ -73,6 +77,8 @@ class Status:
     models: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
     services: tuple[ServiceStatus, ...] = ()
+    missing: tuple[str, ...] = ()
+    pages: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def stop(
@@ -94,7 +100,7 @@ def stop(
 def plan_stop(*, runtime: Runtime) -> Plan:
     """Return what `stop` would do."""
     state = runtime.state()
-    return Plan(tuple(f"stop {s.name}" for s in state.services) if state else ())
+    return Plan(asked_for("stop", [s.name for s in state.services]) if state else ())
 
 
 def restart(services: tuple[str, ...], *, change: Change) -> Restarted:
@@ -135,6 +141,7 @@ def status(
         return Status(workspace=workspace, state="died" if runtime.has_died() else "stopped")
     declared = project.load()
     ready = declared is not None and state.is_ready(declared.digests)
+    published = _published(declared)
     backends = {r.service: r.backend for r in declared.routes} if declared else {}
     return Status(
         workspace=workspace,
@@ -145,11 +152,26 @@ def status(
         services=tuple(
             replace(
                 _service(s, memory, now()),
+                port=s.port or published.get(s.name),
                 compute=compute(s, backends[s.name]) if s.name in backends else None,
             )
             for s in state.services
         ),
+        missing=_missing(declared, state) if declared else (),
+        pages=declared.pages if declared else {},
     )
+
+
+def _published(declared: Project | None) -> dict[str, int]:
+    """Map each container that is published to its first port on this machine."""
+    if declared is None or declared.containers is None:
+        return {}
+    found = endpoints(declared.containers).items()
+    return {name: endpoint.port for endpoint, name in reversed(found)}
+
+
+def _missing(declared: Project, state: DaemonState) -> tuple[str, ...]:
+    return tuple(n for n, d in declared.digests.items() if not state.has_ready({n: d}))
 
 
 def require_stack(name: str, *, stacks: StackSource, snapshots: SnapshotStore) -> None:

@@ -40,7 +40,8 @@ class Resetting:
     Attributes:
         native: Stops host processes; False if none ran.
         containers: What Docker has of this workspace.
-        save: Makes a backup of the configuration and returns where it lies.
+        save: Makes a backup of the configuration, with True also of what services keep, and
+            returns where it lies.
         forget: Removes what is made from the declared project.
         data: Folders that services write to.
         remove_data: Removes them.
@@ -51,7 +52,7 @@ class Resetting:
     containers: ContainerSweep
     snapshots: SnapshotStore
     journal: Journal
-    save: Callable[[], str]
+    save: Callable[[bool], str]
     forget: Callable[[], None]
     data: tuple[str, ...]
     remove_data: Callable[[], None]
@@ -81,11 +82,11 @@ class Resetting:
         """Save the configuration, then bring the workspace to where it began.
 
         Raises:
-            StorageError: the configuration cannot be saved; nothing was changed.
+            StorageError: what goes cannot be saved; nothing was changed.
             RuntimeFailedError: something does not stop; the project is still declared.
         """
         plan = self.plan(volumes=volumes, images=images)
-        backup = self.save()
+        backup = self.save(volumes)
         with self.changing(COMMAND):
             snapshot = self.snapshots.take(COMMAND)
             with self.journal.during(COMMAND) as stage:

@@ -131,11 +131,12 @@ class Restoring:
         if lacking := [model.name for model in done.missing if model.name in needed]:
             note = f"{done.stack} was not started: {', '.join(lacking)} is not here"
             return replace(done, notes=(*done.notes, note))
+        added = set(done.changes) - set(before.files)
         try:
             answer = self.change.follow(
                 replace(present, is_whole=False),
                 self.prove,
-                lambda: self.change.snapshots.restore(before),
+                lambda: self.change.snapshots.restore(before, removing=added),
             )
         except HalfDoneError:
             raise

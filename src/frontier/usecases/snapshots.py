@@ -1,10 +1,11 @@
 """Going back: the workspace's files and what runs, to what a snapshot holds."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from frontier.domain.chat import Answer
 from frontier.domain.errors import NotFoundError
-from frontier.domain.snapshot import Snapshot
+from frontier.domain.snapshot import FileChanges, Snapshot
 from frontier.ports import SnapshotStore
 from frontier.usecases.change import Change, Prove
 
@@ -14,13 +15,13 @@ class RolledBack:
     """What `rollback` did, or would do.
 
     Attributes:
-        changes: Files that differ between now and the snapshot, the declared project included.
-        restarted: Something ran, and follows the restored project.
+        changes: Of files, the declared project included.
+        restarted: Something ran, and followed the restored project.
         answer: The token that it gave; None where nothing runs or no model is declared.
     """
 
     snapshot: Snapshot
-    changes: tuple[str, ...]
+    changes: FileChanges
     restarted: bool
     applied: bool
     answer: Answer | None = None
@@ -31,8 +32,8 @@ def rollback(
 ) -> RolledBack:
     """Restore *snapshot_id*, the last good configuration that is another one when None.
 
-    What runs follows the restored project, and gives a token. The present state is saved first,
-    so a rollback can be rolled back by the name of that snapshot.
+    What a person has made since stays. What runs follows the restored project, and gives a token.
+    The present state is saved first, so a rollback can be rolled back by the name of that snapshot.
 
     Args:
         snapshot_id: Its name or the beginning of it.
@@ -53,13 +54,15 @@ def rollback(
         with change.journal.during("rollback"):
             snapshots.restore(snapshot)
             if present.state:
-                answer = change.follow(present, prove, lambda: snapshots.restore(saved))
+                added = set(snapshot.files) - set(saved.files)
+                undo = partial(snapshots.restore, saved, removing=added)
+                answer = change.follow(present, prove, undo)
         if answer:
             snapshots.mark_good()
     return RolledBack(
         snapshot=snapshot,
         changes=changes,
-        restarted=present.state is not None,
+        restarted=present.state is not None and not dry_run,
         applied=not dry_run,
         answer=answer,
     )

@@ -1,12 +1,16 @@
 """Stacks as people look at them: listed, explained, compared, and pinned."""
 
 import difflib
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from frontier.domain.containers import Containers
+from frontier.domain.difference import differences
+from frontier.domain.docker import Endpoint, endpoints
+from frontier.domain.errors import ConfigError
 from frontier.domain.plan import reconcile
 from frontier.domain.project import Project
 from frontier.domain.stack import Fragment, Image, Stack, Variable
@@ -16,8 +20,6 @@ from frontier.renderers.compose_text import to_yaml
 CONTEXT: Final = "gateway-image"
 """Where an ejected folder keeps what the gateway's image is built from."""
 
-_UNSEEN: Final = frozenset({"labels"})  # the digest itself, and whose container it is
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackLine:
@@ -26,6 +28,7 @@ class StackLine:
     Attributes:
         is_own: It comes from the workspace.
         accelerators: What its engine has images for.
+        problem: Why it cannot be read, "" where it can.
     """
 
     name: str
@@ -36,6 +39,7 @@ class StackLine:
     accelerators: tuple[str, ...]
     is_own: bool
     is_current: bool
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +112,8 @@ class Ejected:
     Attributes:
         image: The gateway's image, to be built from `CONTEXT` on `base_image`.
         has_context: `CONTEXT` is in the folder.
+        project: The Compose project that it is.
+        taken: Ports that it publishes and what runs here listens on.
     """
 
     stack: str
@@ -116,6 +122,8 @@ class Ejected:
     image: str
     base_image: str
     has_context: bool
+    project: str = ""
+    taken: tuple[int, ...] = ()
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -128,10 +136,43 @@ class Ejected:
         return (build, start) if self.has_context else (start,)
 
 
+def project_name(folder: str, stack: str, *, taken: str) -> str:
+    """Return the name of an ejected Compose project: its folder's, unless that is *taken*."""
+    slug = re.sub(r"[^a-z0-9_-]+", "-", folder.lower()).strip("-_")[:40] or stack
+    return slug if slug != taken else f"{slug}-{stack}"
+
+
+def ports_of(project: Project) -> dict[Endpoint, str]:
+    """Map where *project* listens on this machine to its service."""
+    listening = {Endpoint(project.address, port): "gateway" for port in project.ports}
+    return {**listening, **(endpoints(project.containers) if project.containers else {})}
+
+
+def collisions(project: Project, running: Project | None) -> tuple[int, ...]:
+    """Return the ports that *project* wants and *running* has."""
+    held = ports_of(running) if running else {}
+    wanted = ports_of(project)
+    return tuple(sorted({w.port for w in wanted if any(w.collides(h) for h in held)}))
+
+
 def listed(stacks: StackSource, is_own: Callable[[str], bool], current: str) -> Iterator[StackLine]:
-    """Yield every stack by name."""
+    """Yield every stack by name, those that cannot be read with the reason."""
     for name in stacks.names():
-        yield line(stacks.load(name), is_own=is_own(name), is_current=name == current)
+        own, chosen = is_own(name), name == current
+        try:
+            yield line(stacks.load(name), is_own=own, is_current=chosen)
+        except ConfigError as error:
+            yield StackLine(
+                name=name,
+                title=name,
+                summary="",
+                engine="",
+                runtimes=(),
+                accelerators=(),
+                is_own=own,
+                is_current=chosen,
+                problem=error.message.splitlines()[0],
+            )
 
 
 def line(stack: Stack, *, is_own: bool, is_current: bool) -> StackLine:
@@ -188,26 +229,12 @@ def diff(before: Project | None, after: Project) -> StackDiff:
             ServiceChange(
                 action=step.action,
                 service=step.service,
-                reasons=tuple(_reasons(step.service, old, new)) or (step.reason,),
+                reasons=differences(step.service, before, after) or (step.reason,),
             )
             for step in steps
         ),
         texts=dict(_differences(old, new)),
     )
-
-
-def _reasons(service: str, old: Containers | None, new: Containers | None) -> Iterator[str]:
-    """Yield what differs in a service that both have."""
-    if not (old and new) or service not in old.services or service not in new.services:
-        return
-    was, now = old.services[service], new.services[service]
-    for key in sorted((was.keys() | now.keys()) - _UNSEEN):
-        if was.get(key) != now.get(key):
-            yield f"{key} changed"
-    held, holds = old.mounted(service), new.mounted(service)
-    for path in sorted(held.keys() | holds.keys()):
-        if held.get(path) != holds.get(path) and not path.startswith("live/"):
-            yield f"{path} changed"
 
 
 def _differences(old: Containers | None, new: Containers | None) -> Iterator[tuple[str, str]]:

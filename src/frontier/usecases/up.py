@@ -8,6 +8,7 @@ from pathlib import Path
 from frontier.domain import fit
 from frontier.domain.accelerator import Choice
 from frontier.domain.chat import Answer
+from frontier.domain.difference import explained
 from frontier.domain.errors import ModelNotFoundError
 from frontier.domain.machine import Machine
 from frontier.domain.model import Model
@@ -38,6 +39,7 @@ class StackUp:
         clients: One line to paste per client, by its name.
         pull_command: What brings an engine that has no model the one that was asked for; "" where
             the proof succeeded.
+        pages: What people open in a browser, by service.
     """
 
     stack: str
@@ -51,6 +53,7 @@ class StackUp:
     answer: Answer | None
     clients: Mapping[str, str]
     pull_command: str = ""
+    pages: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,7 @@ class Up:
         clients: Returns the lines to paste for a model name.
         reporter: Hears every decision and shows progress.
         on_text: Receives the proof's text as it streams.
+        on_answer: Receives the proof once it is whole, before anything else is said.
         decisions: Filled as they are made.
     """
 
@@ -99,6 +103,7 @@ class Up:
     clients: Callable[[str], Mapping[str, str]]
     reporter: Reporter
     on_text: Callable[[str], None]
+    on_answer: Callable[[Answer], None]
     decisions: list[str] = field(default_factory=list[str])
 
     def run(self, wanted: Wanted, *, dry_run: bool = False) -> StackUp:
@@ -128,6 +133,7 @@ class Up:
             answer=answer,
             clients=self.clients(name),
             pull_command=_pull_command(plan, wanted.model) if lacks_model else "",
+            pages=plan.project.pages,
         )
 
     def _plan(self, wanted: Wanted, *, dry_run: bool) -> "_Plan":
@@ -142,7 +148,10 @@ class Up:
         free = fit.free_bytes(machine, held_bytes=held, limit_bytes=place.memory_bytes)
         chosen = self._choose(stack, wanted, free, dry_run=dry_run)
         project = self.build(stack, place, chosen.model, machine, chosen.context)
-        steps = reconcile(project.digests, state.digests if state else {})
+        observed = state.digests if state else {}
+        steps = explained(
+            reconcile(project.digests, observed), self.change.declared(), project, observed
+        )
         self._decide(*map(str, steps or ["everything runs already, unchanged"]))
         is_settled = state is not None and state.is_ready(project.digests)
         if not is_settled:
@@ -227,6 +236,7 @@ class Up:
                 raise
             self._decide(f"{plan.stack.title} has no model {wanted.model} yet")
             return None
+        self.on_answer(answer)
         if warning := self.require_used(plan.project, plan.place.choice):
             self._decide(f"warning: {warning}")
         return answer

@@ -36,6 +36,7 @@ def test_all_folders_of_a_real_stack_are_made_and_its_files_are_not(tmp_path: Pa
     state = ".frontier/project"
     assert made - {".frontier", state, "data", f"{state}/config", f"{state}/config/monitoring"} == {
         "config",
+        "data/gateway",
         "data/grafana",
         "data/huggingface",
         "data/prometheus",
@@ -62,9 +63,37 @@ def test_a_folder_that_is_written_belongs_to_the_containers_user(tmp_path: Path)
     assert (tmp_path / "r").stat().st_uid == os.getuid()
 
 
-def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+def test_what_root_put_into_a_folder_is_given_to_the_containers_user(tmp_path: Path) -> None:
+    (tmp_path / "w" / "deep").mkdir(parents=True)
+    (tmp_path / "w" / "deep" / "file").touch()
+    (tmp_path / "theirs").touch()
+    (tmp_path / "w" / "link").symlink_to(tmp_path / "theirs")
+
+    make_folders(mounting("./w:/w", user="10001:10002"), tmp_path)
+
+    found = [(p.lstat().st_uid, p.lstat().st_gid) for p in ((tmp_path / "w").rglob("*"))]
+    assert found == [(10001, 10002)] * 3
+    assert (tmp_path / "w").stat().st_uid == 10001
+    assert (tmp_path / "theirs").stat().st_uid == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+@pytest.mark.parametrize(("owner", "user"), [(1234, "10001:10001"), (0, "0:0")])
+def test_what_is_somebodys_is_left_alone(tmp_path: Path, owner: int, user: str) -> None:
+    (tmp_path / "w").mkdir()
+    os.chown(tmp_path / "w", owner, owner)
+
+    make_folders(mounting("./w:/w", "./r:/r:ro", user=user), tmp_path)
+
+    assert (tmp_path / "w").stat().st_uid == owner
+    assert (tmp_path / "r").stat().st_uid == 0
+
+
+def test_a_folder_of_the_containers_user_keeps_its_mode(tmp_path: Path) -> None:
     (tmp_path / "w").mkdir(mode=0o700)
 
-    make_folders(mounting("./w:/w", user="10001:10001"), tmp_path)
+    make_folders(mounting("./w:/w"), tmp_path)
 
     assert (tmp_path / "w").stat().st_uid == os.getuid()
+    assert (tmp_path / "w").stat().st_mode & 0o777 == 0o700

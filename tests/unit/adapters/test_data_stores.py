@@ -1,4 +1,5 @@
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -41,6 +42,22 @@ def test_a_folder_comes_back_as_it_was_and_with_nothing_else(
     assert (folder / "grafana.db").read_text() == "dashboards"
     assert (folder / "grafana.db").stat().st_mode & 0o777 == 0o640
     assert [p.name for p in folder.parent.iterdir()] == ["grafana"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_restores_belongs_to_whom_the_folder_belongs(
+    stores: DataStores, tmp_path: Path
+) -> None:
+    folder = tmp_path / "ws" / NAME
+    os.chown(folder, 10001, 10002)
+    stores.save(NAME, "", tmp_path / "a.tar", ignore)
+    folder.rename(folder.with_name(".grafana.old"))  # as a kill between both renames leaves it
+
+    for _ in range(2):
+        stores.load(NAME, "", tmp_path / "a.tar", ignore)
+
+        found = {(p.stat().st_uid, p.stat().st_gid) for p in (folder, *folder.rglob("*"))}
+        assert found == {(10001, 10002)}
 
 
 def test_only_what_is_there_is_named_and_docker_is_not_asked_without_a_project(

@@ -173,6 +173,14 @@ def failed(stderr: str, code: int = 1) -> DockerException:
     return DockerException(["docker"], code, None, stderr.encode())
 
 
+def test_a_docker_host_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://{nowhere}:1")
+
+    error = explain("asking", "Cannot connect to the Docker daemon at tcp://nowhere:1.")
+
+    assert error.hint.startswith("DOCKER_HOST says tcp://{nowhere}:1: correct it, or unset")
+
+
 def test_of_composes_events_only_its_errors_are_told() -> None:
     said = (
         '{"id":"Container p-a-1","status":"Working","text":"Creating"}\n'

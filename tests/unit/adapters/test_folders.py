@@ -229,3 +229,11 @@ def test_a_wrong_value_of_a_variable_says_what_is_wanted(kind: str, wanted: str)
 
     with pytest.raises(ValueError, match=wanted):
         variable.parse("x")
+
+
+def test_a_stack_that_cannot_be_read_keeps_nobody_from_the_others(tmp_path: Path) -> None:
+    folders = stacks(tmp_path, "schema: 1\n")
+
+    assert "LLAMACPP_IMAGE" in folders.variables()
+    with pytest.raises(ConfigError, match="engine: is missing"):
+        folders.load("mine")

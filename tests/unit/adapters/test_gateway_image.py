@@ -154,7 +154,7 @@ def test_the_context_holds_code_and_wheels_for_that_processor(
     assert sorted(path.name for path in context.iterdir()) == ["Dockerfile", "lib"]
     assert {path.name for path in library.iterdir()} == {*PACKAGES, "frontier"}
     assert sorted(p.name for p in (library / "frontier").iterdir()) == [
-        "__init__.py", "domain", "gateway",
+        "__init__.py", "adapters", "domain", "gateway",
     ]  # fmt: skip
     assert not list(library.rglob("__pycache__"))
     chosen = (library / "httptools" / "__init__.py").read_text()

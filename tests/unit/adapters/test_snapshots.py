@@ -7,7 +7,7 @@ from fakes import project
 from frontier.adapters.snapshots import Snapshots
 from frontier.adapters.workspace import Workspace
 from frontier.domain.errors import NotFoundError, StorageError
-from frontier.domain.snapshot import DECLARED, Snapshot
+from frontier.domain.snapshot import DECLARED, FileChanges, Snapshot
 
 
 @pytest.fixture
@@ -33,34 +33,81 @@ def declare(workspace: Workspace, model: str, generation: int = 0) -> None:
     workspace.project_file.write_text(declared.to_json())
 
 
-def test_a_restore_brings_back_contents_and_modes_and_removes_what_came_later(
+def test_a_restore_brings_back_contents_and_modes_and_leaves_what_a_person_made(
     workspace: Workspace,
 ) -> None:
     snapshots = Snapshots(workspace)
     before = snapshots.take("config set")
     workspace.env_file.unlink()
     workspace.models_yaml.write_text("broken")
-    (workspace.config / "new.yaml").touch()
+    own = workspace.stacks / "mine" / "stack.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("schema: 1\n")
 
     snapshots.restore(before)
 
     assert workspace.env_file.read_text() == "API_PORT=1\n"
     assert workspace.env_file.stat().st_mode & 0o777 == 0o600
     assert workspace.models_yaml.read_text() == "version: 1\n"
-    assert not (workspace.config / "new.yaml").exists()
+    assert own.read_text() == "schema: 1\n"
 
 
-def test_a_snapshot_knows_which_configuration_files_it_would_change(
+def test_a_restore_removes_what_frontier_wrote_later(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    snapshots = Snapshots(workspace)
+    before = snapshots.take("config set")
+    workspace.config.mkdir()
+    lock = workspace.config / "images.lock.yaml"
+    for path in (workspace.env_file, lock):
+        path.touch()
+    declare(workspace, "m:1")
+
+    snapshots.restore(before)
+
+    for path in (workspace.env_file, lock, workspace.project_file):
+        assert not path.exists()
+
+
+def test_what_a_restore_brought_back_goes_again_with_its_empty_folder(
+    workspace: Workspace,
+) -> None:
+    snapshots = Snapshots(workspace)
+    own = workspace.stacks / "mine" / "stack.yaml"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    before = snapshots.take("config set")
+    own.unlink()
+    own.parent.rmdir()
+    saved = snapshots.take("rollback")
+    snapshots.restore(before)
+    assert own.exists()
+
+    snapshots.restore(saved, removing={"stacks/mine/stack.yaml"})
+
+    assert not own.parent.exists()
+    assert workspace.stacks.is_dir()
+
+
+def test_a_snapshot_knows_what_it_would_change_add_remove_and_leave(
     workspace: Workspace,
 ) -> None:
     snapshots = Snapshots(workspace)
     taken = snapshots.take("up")
-    assert snapshots.changes(taken) == ()
+    assert not snapshots.changes(taken)
+
+    (workspace.config / "new.yaml").touch()
+    assert not snapshots.changes(taken)
 
     workspace.env_file.unlink()
-    (workspace.config / "new.yaml").touch()
+    workspace.models_yaml.write_text("broken")
+    declare(workspace, "m:1")
 
-    assert snapshots.changes(taken) == (".env", "config/new.yaml")
+    assert snapshots.changes(taken) == FileChanges(
+        changed=("config/models.yaml",),
+        added=(".env",),
+        removed=(DECLARED,),
+        kept=("config/new.yaml",),
+    )
 
 
 def test_a_restore_of_an_older_frontier_that_was_killed_is_finished(workspace: Workspace) -> None:
@@ -218,10 +265,10 @@ def test_another_project_is_a_change_but_a_restart_is_none(workspace: Workspace)
     taken = snapshots.take("up")
 
     declare(workspace, "m:1", generation=3)
-    assert snapshots.changes(taken) == ()
+    assert not snapshots.changes(taken)
 
     declare(workspace, "m:2")
-    assert snapshots.changes(taken) == (DECLARED,)
+    assert snapshots.changes(taken) == FileChanges(changed=(DECLARED,))
 
 
 def test_a_damaged_project_is_saved_as_it_is(workspace: Workspace) -> None:
@@ -276,7 +323,7 @@ def test_a_reset_leaves_routes_and_stacks_and_drops_settings_and_project(
     assert workspace.models_yaml.exists()
     assert not workspace.env_file.exists()
     assert not workspace.project_file.exists()
-    assert set(snapshots.changes(taken)) == {".env", DECLARED}
+    assert snapshots.changes(taken) == FileChanges(added=(".env", DECLARED))
 
 
 def test_a_snapshot_that_is_not_whole_changes_nothing(workspace: Workspace) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from frontier.adapters.workspace import Workspace, discover
-from frontier.domain.errors import ConfigError
+from frontier.domain.errors import ConfigError, UsageError
 
 
 def find(tmp_path: Path, *, chosen: Path | None = None, home: str | None = None) -> Workspace:
@@ -52,3 +52,12 @@ def test_a_working_folder_that_is_gone_matters_only_where_it_is_asked_for() -> N
 
 def test_the_default_lies_in_the_home_folder(tmp_path: Path) -> None:
     assert find(tmp_path).root == tmp_path / "home" / "frontier-llm-stack"
+
+
+def test_a_file_is_no_workspace(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(UsageError, match="is a file, not a folder"):
+        find(tmp_path, chosen=tmp_path / "file")
+    with pytest.raises(UsageError):
+        find(tmp_path, home=str(tmp_path / "file"))

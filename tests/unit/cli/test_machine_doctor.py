@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 from frontier.bootstrap import Services
 from frontier.cli import doctor, output
 from frontier.cli.session import Session
+from frontier.domain.docker import DockerFacts
+from frontier.domain.errors import RuntimeFailedError
 from frontier.domain.machine import AppleChip, Cpu, Disk, Gpu, Machine, Memory
 
 GIB = 1 << 30
@@ -80,6 +82,29 @@ def test_what_is_not_known_is_said() -> None:
     assert "memory  unknown" in output.text(replace(MAC, memory=None))
 
 
+def test_docker_is_shown_with_its_versions() -> None:
+    facts = DockerFacts(
+        engine="28.3.0", api="1.51", compose="2.39.1", memory_bytes=8 * GIB, cpus=4,
+        arch="x86_64", is_rootless=True,
+    )  # fmt: skip
+
+    shown = output.text(doctor.Diagnosis.of(MAC, lambda: facts)).splitlines()
+
+    assert shown[-1] == (
+        "docker  engine 28.3.0, Compose 2.39.1, the daemon answers, "
+        "4 CPUs and 8.0 GiB for containers, rootless"
+    )
+
+
+def test_a_docker_that_cannot_be_used_is_shown_with_what_to_do() -> None:
+    def fail() -> DockerFacts:
+        raise RuntimeFailedError("Docker is not running", hint="Start it.")
+
+    shown = output.text(doctor.Diagnosis.of(MAC, fail)).splitlines()
+
+    assert shown[-2:] == ["docker  Docker is not running", "        Start it."]
+
+
 @pytest.mark.parametrize("as_json", [True, False])
 def test_the_command_asks_for_the_disk_of_the_workspace(tmp_path: Path, as_json: bool) -> None:
     app = typer.Typer()
@@ -95,7 +120,7 @@ def test_the_command_asks_for_the_disk_of_the_workspace(tmp_path: Path, as_json:
     if as_json:
         shown = json.loads(result.stdout)
         assert shown["disk"]["path"] == str(tmp_path)
-        assert set(shown) == set(Machine.__dataclass_fields__)
+        assert set(shown) == set(doctor.Diagnosis.__dataclass_fields__)
     else:
         assert f"at {tmp_path}" in result.stdout
     assert not (tmp_path / "new").exists()

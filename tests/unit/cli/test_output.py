@@ -57,3 +57,21 @@ def test_sizes_are_shown_in_binary_units(size_bytes: int, shown: str) -> None:
 
 def test_columns_are_aligned_and_lines_end_without_blanks() -> None:
     assert output.table(("A", "B"), [("long", "x"), ("s", "")]) == "A     B\nlong  x\ns"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_commands_of_a_hint_are_for_the_workspace_that_was_named(
+    capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    hint = (
+        "Begin with: frontier up; or `frontier rollback x && frontier start`, in /opt/frontier up"
+    )
+    error = ModelNotFoundError("no model 'x'", hint=hint)
+
+    output.fail(error, as_json=as_json, workspace=Path("my place"))
+
+    said = capsys.readouterr()
+    assert (
+        "Begin with: frontier -w 'my place' up; or `frontier -w 'my place' rollback x && "
+        "frontier -w 'my place' start`, in /opt/frontier up"
+    ) in (said.out if as_json else said.err)

@@ -7,6 +7,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from frontier.cli.app import app
+from frontier.domain.errors import RuntimeFailedError
 
 Run = Callable[..., Result]
 
@@ -61,12 +62,22 @@ def test_the_current_stack_is_meant_where_none_is_named(run: Run) -> None:
 
 
 def test_a_difference_tells_what_would_start(run: Run) -> None:
-    text = run("diff", "ollama").stdout
+    text = run("diff", "ollama", "--accelerator", "cpu").stdout
 
     assert text.startswith("start gateway: not running\n")
     assert "+++ compose.yaml" in text
-    changes = json.loads(run("diff", "ollama", "--json").stdout)["changes"]
+    changes = json.loads(run("diff", "ollama", "--accelerator", "cpu", "--json").stdout)["changes"]
     assert {"action": "start", "service": "ollama", "reasons": ["not running"]} in changes
+
+
+def test_a_difference_is_of_what_up_would_run(run: Run) -> None:
+    assert run("diff", "llamacpp").stdout.splitlines()[:2] == [
+        "start llamacpp: not running",
+        "start gateway: not running",
+    ]
+    with pytest.raises(RuntimeFailedError, match="needs Docker, which does not work here") as told:
+        run("diff", "vllm")
+    assert told.value.exit_code == 4
 
 
 def test_a_preview_writes_nothing(
@@ -76,7 +87,11 @@ def test_a_preview_writes_nothing(
     monkeypatch.setenv("ENABLE_SSL", "true")
     monkeypatch.setenv("ENABLE_NGINX", "true")
 
-    for words in (("render", "vllm"), ("diff", "ollama"), ("show", "ollama")):
+    for words in (
+        ("render", "vllm"),
+        ("diff", "ollama", "--accelerator", "cpu"),
+        ("show", "ollama"),
+    ):
         assert run(*words).exit_code == 0
 
     assert not (tmp_path / "w").exists()
@@ -90,3 +105,38 @@ def test_an_unknown_stack_ends_with_exit_code_3(run: Run) -> None:
 
     assert caught.value.exit_code == 3
     assert caught.value.hint == "Known: llamacpp, mistral, ollama, vllm."
+
+
+def test_an_ejected_folder_is_a_project_of_its_own(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "My Stack"
+
+    said = run("render", "ollama", "--output", str(out)).stdout
+
+    text = (out / "compose.yaml").read_text()
+    document = yaml.safe_load(text)
+    assert "project my-stack\n" in said
+    assert document["name"] == "my-stack"
+    assert {n["name"] for n in document["networks"].values()} >= {"my-stack-llm-network"}
+    assert "edits are lost" not in text
+    run("render", "ollama", "--output", str(out), "--force", "--name", "other")
+    assert yaml.safe_load((out / "compose.yaml").read_text())["name"] == "other"
+
+
+def test_a_broken_stack_is_listed_with_its_reason_and_breaks_nothing_else(
+    run: Run, tmp_path: Path
+) -> None:
+    own = tmp_path / "w" / "stacks" / "mine" / "stack.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("schema: 1\nengine: [\n")
+
+    lines = run("list").stdout.splitlines()
+
+    (mine,) = [line for line in lines if line.startswith("  mine")]
+    assert f"broken: {own}:" in mine
+    assert any(line.startswith("* llamacpp") for line in lines)
+    problems = {s["name"]: s["problem"] for s in json.loads(run("list", "--json").stdout)["stacks"]}
+    assert problems["llamacpp"] == ""
+    shown = CliRunner().invoke(
+        app, ["--workspace", str(tmp_path / "w"), "config", "show"], catch_exceptions=False
+    )
+    assert shown.exit_code == 0

@@ -414,3 +414,12 @@ def test_every_setting_without_secret_can_be_named_in_a_template() -> None:
 
     assert containers(mine(text))
     assert "API_KEY" not in settings(MINE) or settings(MINE)["API_KEY"] is None
+
+
+def test_an_engine_that_the_template_does_not_define_is_refused() -> None:
+    error = complaint(mine(engine="mien", engine_line=3, model_format="none"))
+
+    assert error.message == (
+        "stacks/mine/stack.yaml:3: engine: there is no service 'mien' in compose.yaml.j2"
+    )
+    assert error.hint.startswith("Services there: mine.")

@@ -1,4 +1,5 @@
 import contextlib
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from fakes import (
     containers,
     project,
 )
+from frontier.domain.containers import Containers, labelled
 from frontier.domain.errors import NotFoundError, NotRunningError, RuntimeFailedError
 from frontier.domain.offload import Compute
 from frontier.usecases import lifecycle
@@ -163,7 +165,29 @@ def test_status_of_a_service_in_trouble_is_degraded(runtime: FakeRuntime) -> Non
     runtime.running = project()
     runtime.phase = "backoff"
 
-    assert status(runtime).state == "degraded"
+    seen = status(runtime)
+
+    assert seen.state == "degraded"
+    assert seen.missing == ("llamacpp", "gateway")
+
+
+def test_status_tells_ports_and_pages_of_containers(runtime: FakeRuntime) -> None:
+    gateway = {"image": "g:1", "ports": ["127.0.0.1:11434:8080", "127.0.0.1:8000:8080"]}
+    pages = {
+        "prometheus": {"image": "p:1", "ports": ["0.0.0.0:9090:9090"]},
+        "grafana": {"image": "f:1", "ports": ["[::1]:3000:3000"]},
+    }
+    document = {"name": "frontier", "services": {"gateway": gateway, **pages}}
+    runtime.running = replace(
+        containers(), containers=labelled(Containers(document=document)), routes=()
+    )
+
+    seen = status(runtime)
+
+    assert {s.name: s.port for s in seen.services} == {
+        "gateway": 11434, "prometheus": 9090, "grafana": 3000,
+    }  # fmt: skip
+    assert seen.pages == {"prometheus": "http://127.0.0.1:9090", "grafana": "http://[::1]:3000"}
 
 
 def test_status_of_nothing_is_stopped(runtime: FakeRuntime) -> None:
@@ -189,4 +213,5 @@ def test_plans_name_their_steps(runtime: FakeRuntime) -> None:
 
     runtime.running = project()
 
-    assert lifecycle.plan_stop(runtime=runtime).steps == ("stop llamacpp", "stop gateway")
+    steps = lifecycle.plan_stop(runtime=runtime).steps
+    assert [str(step) for step in steps] == ["stop llamacpp: asked for", "stop gateway: asked for"]

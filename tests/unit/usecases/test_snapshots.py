@@ -16,7 +16,7 @@ from fakes import (
 from frontier.domain.chat import Answer
 from frontier.domain.errors import ConfigError, NotFoundError, RuntimeFailedError
 from frontier.domain.project import Project
-from frontier.domain.snapshot import Snapshot
+from frontier.domain.snapshot import FileChanges, Snapshot
 from frontier.usecases.change import Change
 from frontier.usecases.snapshots import RolledBack, last_good, rollback
 
@@ -101,7 +101,7 @@ def test_a_rollback_passes_over_snapshots_of_the_same_configuration_and_over_rol
     result = world.rollback()
 
     assert result.snapshot.before == "config set"
-    assert result.changes == (".env",)
+    assert result.changes == FileChanges(changed=(".env",))
 
 
 def test_what_runs_on_the_host_follows_the_restored_project_and_gives_a_token() -> None:
@@ -220,6 +220,7 @@ def test_a_dry_rollback_changes_nothing() -> None:
     result = world.rollback(dry_run=True)
 
     assert not result.applied
+    assert not result.restarted
     assert (world.snapshots.restored, len(world.snapshots.taken)) == ([], 1)
     assert (world.runtime.calls, world.journal.noted) == ([], [])
 
@@ -237,8 +238,8 @@ class Saved(FakeSnapshots):
         self.taken = list(reversed(snapshots))
         self.present = present
 
-    def changes(self, snapshot: Snapshot) -> tuple[str, ...]:
-        return () if snapshot.id[0] == self.present else (".env",)
+    def changes(self, snapshot: Snapshot) -> FileChanges:
+        return FileChanges(changed=() if snapshot.id[0] == self.present else (".env",))
 
 
 def saved(name: str, before: str = "up", *, good_at: str = "") -> Snapshot:

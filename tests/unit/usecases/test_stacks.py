@@ -61,9 +61,24 @@ def test_from_nothing_every_service_is_started() -> None:
 def test_a_native_project_gives_way_to_containers() -> None:
     native = Project(name="n", stack="llamacpp", services=(Service(name="llamacpp", argv=("a",)),))
 
-    actions = [(c.action, c.service) for c in usecase.diff(native, rendered("ollama")).changes]
+    changes = usecase.diff(native, rendered("ollama")).changes
 
+    actions = [(c.action, c.service) for c in changes]
     assert actions == [("remove", "llamacpp"), ("start", "gateway"), ("start", "ollama")]
+    (engine, *_) = usecase.diff(native, rendered("llamacpp")).changes[-1:]
+    assert engine.reasons == ("moves into Docker",)
+    (engine,) = usecase.diff(rendered("llamacpp"), native).changes[-1:]
+    assert engine.reasons == ("moves to the host",)
+
+
+def test_a_change_of_a_process_names_what_differs() -> None:
+    service = Service(name="llamacpp", argv=("a",))
+    before = Project(name="n", stack="llamacpp", services=(service,))
+    after = replace(before, services=(replace(service, argv=("b",), env={"A": "1"}),))
+
+    (change,) = usecase.diff(before, after).changes
+
+    assert change.reasons == ("command changed", "environment changed")
 
 
 def test_a_change_names_the_keys_and_files_it_comes_from() -> None:
@@ -248,3 +263,21 @@ def test_what_a_service_mounts_is_known_by_path() -> None:
         *(f"secrets/{kind}" for kind in GATEWAY_KEYS),
         "live/routes.yaml",
     }
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("My Stack.2", "my-stack-2"), ("frontier", "frontier-vllm"), ("ü", "vllm"), ("vllm", "vllm")],
+)
+def test_an_ejected_folder_names_its_project(folder: str, name: str) -> None:
+    assert usecase.project_name(folder, "vllm", taken="frontier") == name
+
+
+def test_ports_that_are_taken_by_what_runs_are_named() -> None:
+    project = rendered("llamacpp")
+
+    assert usecase.collisions(project, None) == ()
+    assert usecase.collisions(project, project) == tuple(
+        sorted({e.port for e in usecase.ports_of(project)})
+    )
+    assert usecase.collisions(project, replace(project, address="127.0.0.9", containers=None)) == ()

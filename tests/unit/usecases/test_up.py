@@ -190,6 +190,7 @@ class World:
             clients=lambda model: {"curl": model},
             reporter=FakeReporter(),
             on_text=self.heard.append,
+            on_answer=lambda answer: self.heard.append(f"[{answer.completion_tokens}]"),
         )
         wanted = Wanted(stack=stack, model=model, listening=LOOPBACK, context=context, fetch=fetch)
         return use_case.run(wanted, dry_run=dry_run)
@@ -200,7 +201,7 @@ def test_up_ends_with_a_streamed_answer_and_where_to_find_it() -> None:
 
     result = world.up()
 
-    assert world.heard == ["Hi"]
+    assert world.heard == ["Hi", "[1]"]
     assert result.answer is not None
     assert result.urls == ("http://127.0.0.1:11434", "http://127.0.0.1:8081")
     assert [str(s) for s in result.steps] == [
@@ -230,7 +231,7 @@ def test_another_model_restarts_only_the_engine_and_may_keep_the_ports() -> None
 
     assert world.ours == [frozenset(), frozenset({7})]
 
-    assert [str(s) for s in result.steps] == ["restart llamacpp: changed"]
+    assert [str(s) for s in result.steps] == ["restart llamacpp: command changed"]
 
 
 def test_a_dry_run_decides_and_changes_nothing() -> None:
