@@ -36,6 +36,13 @@ over_all = pytest.mark.parametrize("api", SPOKEN)
 over_translated = pytest.mark.parametrize("api", TRANSLATED)
 
 
+@pytest.fixture(autouse=True)
+def trusted(gateway: GatewayProcess) -> None:
+    """The engine does well before each test, or its circuit breaker would open in their midst."""
+    body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+    assert ask(gateway.port, body).status == 200
+
+
 @pytest.fixture
 def script(upstream: ScriptedUpstream, request: Any) -> Callable[[Script], str]:
     """Have the engine answer this test by a script of its own, whose name is returned."""

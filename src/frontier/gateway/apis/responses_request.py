@@ -15,7 +15,7 @@ _STATEFUL: Final = ("previous_response_id", "conversation", "background", "promp
 
 
 def _absent() -> msgspec.Raw:
-    return msgspec.Raw(b"null")
+    return msgspec.Raw(b"null")  # OpenAPI takes no such value for a default, only its maker
 
 
 class Reasoning(msgspec.Struct, frozen=True):
