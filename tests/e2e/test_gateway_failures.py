@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway_process import Answer, GatewayProcess, RawClient, ask, get
+from gateway_process import Answer, GatewayProcess, RawClient, ask, chat, get
 from scripted_upstream import (
     DONE,
     LAST_CHUNK,
@@ -34,6 +34,12 @@ Script = Callable[[Exchange], None]
 
 over_all = pytest.mark.parametrize("api", SPOKEN)
 over_translated = pytest.mark.parametrize("api", TRANSLATED)
+
+
+@pytest.fixture(autouse=True)
+def _calm(gateway: GatewayProcess) -> None:
+    """Have the engine answer once: some failures in a row, and it would be left alone."""
+    assert ask(gateway.port, chat("m")).status == 200
 
 
 @pytest.fixture
