@@ -27,7 +27,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]
     """A gateway whose engine answers and counts whatever it is asked."""
     routes = tmp_path_factory.mktemp("openapi") / "routes.yaml"
     with ScriptedUpstream() as engine:
-        engine.on("", answer({**completion("m"), "count": 3, "content": "Hi", "stop": True}))
+        vector = {"embedding": [0.6, 0.8], "index": 0}
+        counted = {"count": 3, "content": "Hi", "stop": True, "data": [vector]}
+        engine.on("", answer(completion("m") | counted))
         routes.write_text(ROUTES.format(url=engine.url))
         with GatewayProcess("--config", routes) as gateway:
             yield gateway
