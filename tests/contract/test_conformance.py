@@ -7,9 +7,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ITEMS = range(1, 121)
-# Their tests come with the APIs and with retries; an item that has one fails here until it is
-# taken off this list.
-PENDING: set[int] = set()
 
 
 def covered() -> set[int]:
@@ -31,14 +28,6 @@ def test_the_reference_lists_every_item_once_with_its_tests() -> None:
     assert all(int(item) == int(number) for item, number in rows)
 
 
-@pytest.mark.parametrize(
-    "item",
-    [
-        pytest.param(i, marks=pytest.mark.xfail(strict=True, reason="to come"))
-        if i in PENDING
-        else i
-        for i in ITEMS
-    ],
-)
+@pytest.mark.parametrize("item", ITEMS)
 def test_every_item_has_a_test(item: int) -> None:
     assert item in covered()
