@@ -11,6 +11,7 @@ from frontier.gateway.apis.known import OPERATIONS
 from frontier.gateway.breaker import State
 from frontier.gateway.keys import NOBODY
 from frontier.gateway.limits import SCOPES, Scope
+from frontier.gateway.prices import Price
 from frontier.gateway.routes import NO_BACKEND, Table, Target
 
 BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
@@ -26,7 +27,8 @@ _BOOL: Final = ("false", "true")
 _REQUESTS: Final = ("operation", "model", "backend", "route", "code", "stream")
 _DURATIONS: Final = ("operation", "model", "backend", "stream")
 _MODEL: Final = ("model", "backend")
-_TOKENS: Final = (*_MODEL, "key", "direction")
+_KEYED: Final = (*_MODEL, "key")
+_TOKENS: Final = (*_KEYED, "direction")
 _QUEUE: Final = ("model", "priority")
 # More label sets than that come only when they are used.
 _MOST_DECLARED: Final = 2000
@@ -99,6 +101,8 @@ class Metrics:
         self._refused: dict[Refusal, int] = dict.fromkeys(REFUSALS, 0)
         self._keys: tuple[str, ...] = (NOBODY,)
         self._tokens: dict[tuple[str, str, str], list[int]] = {}
+        self._prices: dict[str, Price] = {}
+        self._costs_usd: dict[tuple[str, str, str], float] = {}
         self.attempts: dict[str, dict[Outcome, int]] = {}
         self.retries: dict[str, int] = {}
         self.fallbacks: dict[tuple[str, str], int] = {}
@@ -120,6 +124,7 @@ class Metrics:
                 self.retries.setdefault(backend.name, 0)
                 self._models.setdefault((target.name, backend.name), ModelSeries())
                 self._declare_target(target, backend.name)
+        self._prices = {t.name: t.price for t in table.targets if t.price is not None}
         for route in table.routes.values():
             for fallback in route.fallbacks:
                 self.fallbacks.setdefault((route.target.name, fallback.target.name), 0)
@@ -150,6 +155,8 @@ class Metrics:
             for key in self._keys:
                 if len(self._tokens) < _MOST_DECLARED:
                     self._tokens.setdefault((model, backend, key), [0] * len(DIRECTIONS))
+                    if model in self._prices:
+                        self._costs_usd.setdefault((model, backend, key), 0.0)
 
     def count_tokens(
         self, model: str, backend: str, key: str, tokens: tuple[int, int, int]
@@ -161,6 +168,9 @@ class Metrics:
         found[0] += tokens[0]
         found[1] += tokens[1]
         found[2] += tokens[2]
+        if (price := self._prices.get(model)) is not None:
+            costs, labels = self._costs_usd, (model, backend, key)
+            costs[labels] = costs.get(labels, 0.0) + price.usd(tokens)
 
     def refused(self, reason: Refusal) -> None:
         """Count a request that was refused because of who asked."""
@@ -259,6 +269,7 @@ class Metrics:
             *_histograms("frontier_request_duration_seconds", _DURATIONS, self._durations.items()),
             *_histograms("frontier_time_to_first_token_seconds", _MODEL, first_tokens),
             *_family("frontier_tokens_total", "counter", _TOKENS, self._token_samples()),
+            *_family("frontier_cost_usd_total", "counter", _KEYED, self._costs_usd.items()),
             *_family("frontier_inflight_requests", "gauge", _MODEL, working),
             *_family("frontier_held_requests", "gauge", ("model",), self._held_samples(held)),
             *self._routing(queued, breakers),
@@ -278,6 +289,7 @@ _HELP: Final = {
     "frontier_request_duration_seconds": "From a request's first byte to its answer's last.",
     "frontier_time_to_first_token_seconds": "From a request's first byte to a stream's first.",
     "frontier_tokens_total": "Tokens, as far as answers carry their usage.",
+    "frontier_cost_usd_total": "US dollars, of models that have a price.",
     "frontier_inflight_requests": "Requests that an engine works on.",
     "frontier_held_requests": "Requests that wait for an engine to be replaced or to load.",
     "frontier_queue_depth": "Requests that wait for a free engine of their model.",
@@ -315,7 +327,7 @@ def _escaped(value: str) -> str:
 
 
 def _family(
-    name: str, kind: str, names: tuple[str, ...], samples: Iterable[tuple[Labels, int]]
+    name: str, kind: str, names: tuple[str, ...], samples: Iterable[tuple[Labels, float]]
 ) -> Iterator[str]:
     yield from _header(name, kind)
     for labels, value in samples:

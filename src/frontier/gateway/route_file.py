@@ -13,6 +13,7 @@ import yaml
 from frontier.domain.errors import ConfigError
 from frontier.gateway.choice import Balance
 from frontier.gateway.details import UNKNOWN, Details
+from frontier.gateway.prices import Price
 
 Backend = Literal["vllm", "llamacpp", "mistral", "ollama", "openai"]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
@@ -73,6 +74,7 @@ class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     balance: Balance = "weights"
     fallbacks: tuple[Name, ...] = ()
     details: Details = UNKNOWN
+    price: Price | None = None
 
 
 class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -165,6 +165,7 @@ def _target(model: Model, engines: _Engines) -> Target:
         fallbacks=entry.fallbacks,
         is_held=is_held,
         details=entry.details,
+        price=entry.price,
     )
 
 

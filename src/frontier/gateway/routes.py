@@ -9,6 +9,7 @@ from frontier.domain.errors import ConfigError
 from frontier.gateway.choice import Balance
 from frontier.gateway.details import UNKNOWN, Details
 from frontier.gateway.names import canonical
+from frontier.gateway.prices import Price
 
 NO_BACKEND: Final = "none"
 
@@ -99,6 +100,7 @@ class Target:
         fallbacks: Names of models that answer when no engine of this one can, in order.
         is_held: Requests wait for the next table.
         details: What is known of the model itself.
+        price: Of its tokens, None where nobody says.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Target:
     fallbacks: tuple[str, ...] = ()
     is_held: bool = False
     details: Details = UNKNOWN
+    price: Price | None = None
 
     @property
     def address(self) -> Address | None:
