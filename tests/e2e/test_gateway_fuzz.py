@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import fuzzing
 from frontier.gateway.apis.api import Ask, BadAnswerError, BadRequestError, Outgoing
 from frontier.gateway.apis.known import OPERATIONS
+from frontier.gateway.apis.ollama_passed import PassedAnswer
 from frontier.gateway.apis.openai_answer import CompletionAnswer, DocumentAnswer
 from frontier.gateway.clock import Clock
 from frontier.gateway.core import Core
@@ -30,7 +31,11 @@ from gateway_process import GatewayProcess, RawClient, get
 REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "3000"))
 BACKENDS = ("llamacpp", "vllm", "mistral", "ollama", "openai")
 LONGEST_S = 1.0
-PASSING = (CompletionAnswer, DocumentAnswer)  # an engine's bytes as they come, broken ones too
+PASSING = (
+    CompletionAnswer,
+    DocumentAnswer,
+    PassedAnswer,
+)  # an engine's bytes as they come, broken ones too
 randoms = st.randoms(use_true_random=True)
 
 

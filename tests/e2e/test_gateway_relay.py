@@ -62,6 +62,7 @@ def test_a_raw_answer_keeps_its_bytes_and_loses_the_engines_own_headers(
         "content-length": str(len(raw)),
         "x-kept": "yes",
         "x-request-id": "mine",
+        "request-id": "mine",
     }
 
 

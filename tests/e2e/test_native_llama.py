@@ -188,7 +188,7 @@ HELP = (
 
 
 def test_a_llama_server_on_the_path_that_knows_our_flags_is_taken(tmp_path: Path) -> None:
-    path = program(tmp_path, f"{HELP}; echo --embeddings --pooling --kv-unified")
+    path = program(tmp_path, f"{HELP}; echo --embeddings --pooling --kv-unified --no-context-shift")
 
     engine = find_engine("python", path=str(tmp_path))
 
@@ -200,7 +200,9 @@ def test_a_llama_server_whose_default_log_hides_the_devices_is_told_to_log_more(
     tmp_path: Path,
 ) -> None:
     levels = "echo ' - 3: info'; echo ' - 4: trace (more info)'"
-    path = program(tmp_path, f"{HELP}; echo --embeddings --pooling --kv-unified; {levels}")
+    path = program(
+        tmp_path, f"{HELP}; echo --embeddings --pooling --kv-unified --no-context-shift; {levels}"
+    )
 
     engine = find_engine("python", path=str(tmp_path))
 
@@ -217,7 +219,11 @@ def test_our_own_engine_lists_the_gpus_of_this_machine() -> None:
 @pytest.mark.parametrize(
     ("script", "why"),
     [
-        (HELP, "is too old: it does not know --pooling, --embeddings, --kv-unified"),
+        (
+            HELP,
+            "is too old: it does not know --pooling, --embeddings, --kv-unified, "
+            "--no-context-shift",
+        ),
         (
             "echo libcuda.so: not found >&2; exit 127",
             "fails with exit code 127: libcuda.so: not found",

@@ -32,11 +32,11 @@ def test_conformance_069_109_a_silent_stream_is_opened_and_kept_alive(
     inside: InsideGateway, upstream: ScriptedUpstream, path: str
 ) -> None:
     api, speak = OllamaLines("m", path), threading.Event()
-    upstream.on("silence", slow(speak))
+    name = upstream.on(f"silence of {path}", slow(speak))
     with RawClient(inside.port) as client:
-        client.post(api.ask("silence", stream=True), path)
+        client.post(api.ask(name, stream=True), path)
         until(inside.in_flight, what="the engine's work")
-        upstream.wait_for_request("silence")
+        upstream.wait_for_request(name)
         inside.pass_time(11)
         _, headers, _ = client.read_head()
         inside.pass_time(16)
