@@ -21,7 +21,8 @@ def measure() -> tuple[float, float]:
     """Return the milliseconds for all stacks at first, and for all projects afterwards."""
     sys.path.insert(0, str(TESTS))
     from compose_specs import shared
-    from frontier.renderers.compose import render, to_yaml
+    from frontier.renderers.compose import render
+    from frontier.renderers.compose_text import to_yaml
     from frontier.renderers.compose_spec import ComposeSpec
     from golden_projects import specs
 

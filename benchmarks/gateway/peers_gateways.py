@@ -88,7 +88,7 @@ def _frontier(port: int, folder: Path) -> list[str]:
     routes, key = folder / "routes.yaml", folder / "key"
     url = f"http://127.0.0.1:{ENGINE}"
     routes.write_text(
-        f"version: 1\nmodels: [{{name: {MODEL}, backend: openai, backend_url: '{url}'}}]\n"
+        f"version: 1\nmodels: [{{name: {MODEL}, backend: llamacpp, backend_url: '{url}'}}]\n"
     )
     key.write_text(KEY)
     listen = ("--listen", f"127.0.0.1:{port}", "--config", str(routes))
