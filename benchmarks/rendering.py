@@ -22,8 +22,8 @@ def measure() -> tuple[float, float]:
     sys.path.insert(0, str(TESTS))
     from compose_specs import shared
     from frontier.renderers.compose import render
-    from frontier.renderers.compose_text import to_yaml
     from frontier.renderers.compose_spec import ComposeSpec
+    from frontier.renderers.compose_text import to_yaml
     from golden_projects import specs
 
     every = [spec for _, spec in specs()]
