@@ -13,10 +13,15 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from docker_compose import provide_compose
 from docker_fixtures import compose_project, docker_images
 from downloads import downloads
+
+# A busy machine makes no test fail: how long examples take says nothing of the code.
+settings.register_profile("any-speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-speed")
 
 __all__ = ["compose_project", "docker_images"]  # fixtures
 
