@@ -5,7 +5,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from frontier.gateway.apis.openai_request import Wanted, WantedChat, WantedGeneration, bad
+from frontier.gateway.apis.json_body import bad
+from frontier.gateway.apis.openai_request import Wanted, WantedChat, WantedGeneration
 from frontier.gateway.routes import Route
 
 Fields = dict[str, msgspec.Raw]

@@ -16,34 +16,6 @@ _PATH = re.compile(r" - at `\$\.?((\w*).*)`$")
 _MISSING = re.compile(r"missing required field `(\w+)`")
 
 
-def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
-    """Return *body*, without a byte order mark, as *decode* of a decoder has it.
-
-    Raises:
-        BadRequestError: no JSON, or a field is missing or of the wrong type.
-    """
-    if not body:
-        raise bad("The request body is missing.")
-    try:
-        found = decode(body)
-        if not body.isascii():
-            body.decode()  # msgspec skips what it does not return; llama.cpp answers 500
-    except msgspec.ValidationError as error:
-        raise invalid(error) from error
-    except msgspec.DecodeError as error:
-        raise bad(f"The request body is not valid JSON: {error}") from error
-    except UnicodeDecodeError as error:
-        raise bad("The request body is not valid UTF-8.") from error
-    except RecursionError as error:
-        raise bad("The request body is nested too deeply.") from error
-    return found
-
-
-def without_bom(body: bytes) -> bytes:
-    """Return *body* as engines take it."""
-    return body.removeprefix(_BOM)
-
-
 def invalid(error: msgspec.ValidationError, within: str = "") -> BadRequestError:
     """Return the complaint about a field.
 
@@ -62,6 +34,43 @@ def invalid(error: msgspec.ValidationError, within: str = "") -> BadRequestError
     if not where:
         return bad(f"The request body is not valid: {reason}")
     return bad(f"The field `{where}` is not valid: {reason}", _first(where))
+
+
+def decoded(
+    decode: Callable[[bytes], T],
+    body: bytes,
+    complaint: Callable[[msgspec.ValidationError], BadRequestError] = invalid,
+) -> T:
+    """Return *body*, without a byte order mark, as *decode* of a decoder has it.
+
+    Args:
+        decode: Of a decoder.
+        body: What the client sent.
+        complaint: Says what is wrong with a field.
+
+    Raises:
+        BadRequestError: no JSON, or a field is missing or of the wrong type.
+    """
+    if not body:
+        raise bad("The request body is missing.")
+    try:
+        found = decode(body)
+        if not body.isascii():
+            body.decode()  # msgspec skips what it does not return; llama.cpp answers 500
+    except msgspec.ValidationError as error:
+        raise complaint(error) from error
+    except msgspec.DecodeError as error:
+        raise bad(f"The request body is not valid JSON: {error}") from error
+    except UnicodeDecodeError as error:
+        raise bad("The request body is not valid UTF-8.") from error
+    except RecursionError as error:
+        raise bad("The request body is nested too deeply.") from error
+    return found
+
+
+def without_bom(body: bytes) -> bytes:
+    """Return *body* as engines take it."""
+    return body.removeprefix(_BOM)
 
 
 def _first(where: str) -> str:

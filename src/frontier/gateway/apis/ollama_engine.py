@@ -8,8 +8,9 @@ from typing import Any, Final, cast
 import msgspec
 
 from frontier.gateway.apis.api import Answer, Outgoing
+from frontier.gateway.apis.json_body import bad
 from frontier.gateway.apis.ollama_chunks import EmbeddingsAnswer, NativeAnswer
-from frontier.gateway.apis.openai_request import bad, unsupported
+from frontier.gateway.apis.openai_request import unsupported
 from frontier.gateway.routes import Route
 
 Json = dict[str, Any]

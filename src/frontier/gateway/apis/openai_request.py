@@ -10,9 +10,9 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from frontier.gateway.apis.api import BadRequestError
+from frontier.gateway.apis.json_body import bad, decoded, without_bom
 from frontier.gateway.errors import Problem
 
-_BOM: Final = b"\xef\xbb\xbf"
 _PATH: Final = re.compile(r" - at `\$\.?(\w*).*`$")
 _MISSING: Final = re.compile(r"missing required field `(\w+)`")
 _NOTHING: Final = (b"", b"null")
@@ -215,38 +215,20 @@ def read(path: str, body: bytes) -> tuple[Wanted, bytes]:
     Raises:
         BadRequestError: no JSON object, or a field is missing, of the wrong type, or not to be had.
     """
-    if body.startswith(_BOM):
-        body = body[len(_BOM) :]
-    if not body:
-        raise bad("The request body is missing.", None)
-    try:
-        wanted: Wanted = _DECODERS[path].decode(body)
-        if not body.isascii():
-            body.decode()  # msgspec skips what it does not return; llama.cpp answers 500
-    except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from error
-    except msgspec.DecodeError as error:
-        raise bad(f"The request body is not valid JSON: {error}", None) from error
-    except UnicodeDecodeError as error:
-        raise bad("The request body is not valid UTF-8.", None) from error
-    except RecursionError as error:
-        raise bad("The request body is nested too deeply.", None) from error
+    body = without_bom(body)
+    wanted: Wanted = decoded(_DECODERS[path].decode, body, _invalid)
     wanted.check(body)
     return wanted, body
 
 
-def _invalid(message: str) -> BadRequestError:
+def _invalid(error: msgspec.ValidationError) -> BadRequestError:
+    message = str(error)
     found = _PATH.search(message)
     if missing := _MISSING.search(message):
         return bad(f"The field `{missing[1]}` is missing.", found[1] if found else missing[1])
     if found is None:
         return bad(f"The request body is not valid: {message}", None)
     return bad(f"The field `{found[1]}` is not valid: {message[: found.start()]}", found[1])
-
-
-def bad(message: str, param: str | None) -> BadRequestError:
-    """Return the 400 for a request that makes no sense."""
-    return BadRequestError(Problem(400, message, param=param))
 
 
 def unsupported(param: str, why: str = "No engine here can do that.") -> BadRequestError:
