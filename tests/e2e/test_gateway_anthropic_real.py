@@ -3,8 +3,6 @@
 ``test_gateway_anthropic_old.py`` runs this file once more, with the client of before 2026-10-21.
 """
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,42 +11,26 @@ import pytest
 from anthropic import Anthropic
 from openai import OpenAI
 
-from frontier.adapters.llama_server import find_engine
-from frontier.adapters.ports_free import free_port
-from frontier.renderers.native import EngineSpec, GatewaySpec, render
-from gateway_process import GatewayProcess, ask, get
-from waiting import until
+from gateway_process import GatewayProcess, ask
+from real_engine import MODEL, gateway_of, llama_cpp
 
-MODEL = "smollm2:135m"
 HI: list[Any] = [{"role": "user", "content": "Say hello."}]
 
 
 @pytest.fixture(scope="module")
 def engine(smollm2: Path) -> Iterator[int]:
     """The port of the llama.cpp server that `up` starts, with the small model."""
-    argv = find_engine(sys.executable, path="").argv
-    spec = EngineSpec(argv=argv, model=MODEL, path=smollm2, context=512, parallel=2)
-    gateway = GatewaySpec(python="", bind="127.0.0.1", ports=(1,), config=())
-    port = free_port()
-    process = subprocess.Popen(
-        render("llamacpp", spec, gateway).services[0].command(port),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    yield port
-    process.kill()
-    process.wait()
+    with llama_cpp(smollm2, context=512) as port:
+        yield port
 
 
 @pytest.fixture(scope="module")
 def served(engine: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    routes = tmp_path_factory.mktemp("anthropic-real") / "routes.yaml"
-    routes.write_text(
+    routes = (
         f'version: 1\nmodels:\n  - name: {MODEL}\n    aliases: ["claude-*"]\n'
         f"    backend: llamacpp\n    backend_url: http://127.0.0.1:{engine}\n"
     )
-    with GatewayProcess("--config", routes) as gateway:
-        until(lambda: get(gateway.port, "/readyz").status == 200, timeout_s=60, what="the engine")
+    with gateway_of(routes, tmp_path_factory.mktemp("anthropic-real")) as gateway:
         yield gateway
 
 

@@ -1,8 +1,6 @@
 """The published `ollama` client against the gateway against llama.cpp with a real model."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,13 +10,9 @@ import ollama
 import pytest
 from openai import OpenAI
 
-from frontier.adapters.llama_server import find_engine
-from frontier.adapters.ports_free import free_port
-from frontier.renderers.native import EngineSpec, GatewaySpec, render
 from gateway_process import GatewayProcess, RawClient, ask, get
-from waiting import until
+from real_engine import MODEL, gateway_of, llama_cpp
 
-MODEL = "smollm2:135m"
 ROUTES = """
 version: 1
 models:
@@ -43,26 +37,14 @@ GREEDY = {"temperature": 0, "seed": 1, "num_predict": 8}
 @pytest.fixture(scope="module")
 def engine(smollm2: Path) -> Iterator[int]:
     """The port of the llama.cpp server that `up` starts, with the small model."""
-    argv = find_engine(sys.executable, path="").argv
-    spec = EngineSpec(argv=argv, model=MODEL, path=smollm2, context=1024, parallel=2)
-    gateway = GatewaySpec(python="", bind="127.0.0.1", ports=(1,), config=())
-    port = free_port()
-    process = subprocess.Popen(
-        render("llamacpp", spec, gateway).services[0].command(port),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    yield port
-    process.kill()
-    process.wait()
+    with llama_cpp(smollm2, context=1024) as port:
+        yield port
 
 
 @pytest.fixture(scope="module")
 def served(engine: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    routes = tmp_path_factory.mktemp("ollama") / "routes.yaml"
-    routes.write_text(ROUTES.format(port=engine))
-    with GatewayProcess("--config", routes) as gateway:
-        until(lambda: get(gateway.port, "/readyz").status == 200, timeout_s=60, what="the engine")
+    routes = ROUTES.format(port=engine)
+    with gateway_of(routes, tmp_path_factory.mktemp("ollama")) as gateway:
         yield gateway
 
 

@@ -3,10 +3,7 @@
 import base64
 import json
 import struct
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,48 +11,25 @@ import openai
 import pytest
 from openai import OpenAI
 
-from frontier.adapters.llama_server import find_engine
-from frontier.adapters.ports_free import free_port
-from frontier.renderers.native import EngineSpec, GatewaySpec, render
 from gateway_process import GatewayProcess, RawClient, ask, get
+from real_engine import gateway_of, llama_cpp
 from scripted_upstream import Exchange, ScriptedUpstream, delta, scripted, stream
 from waiting import until
 
 
-@contextmanager
-def started(model: Path, context: int, parallel: int) -> Iterator[int]:
-    """Yield the port of the llama.cpp server that `up` starts, with the small model."""
-    argv = find_engine(sys.executable, path="").argv
-    spec = EngineSpec(
-        argv=argv, model="smollm2:135m", path=model, context=context, parallel=parallel
-    )
-    gateway = GatewaySpec(python="", bind="127.0.0.1", ports=(1,), config=())
-    port = free_port()
-    process = subprocess.Popen(
-        render("llamacpp", spec, gateway).services[0].command(port),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    yield port
-    process.kill()
-    process.wait()
-
-
 @pytest.fixture(scope="module")
 def engine(smollm2: Path) -> Iterator[int]:
-    with started(smollm2, context=512, parallel=2) as port:
+    with llama_cpp(smollm2, context=512) as port:
         yield port
 
 
 @pytest.fixture(scope="module")
 def served(engine: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    routes = tmp_path_factory.mktemp("openai") / "routes.yaml"
-    routes.write_text(
+    routes = (
         "version: 1\nmodels:\n  - name: smollm2:135m\n    aliases: [gpt-4o-mini]\n"
         f"    backend: llamacpp\n    backend_url: http://127.0.0.1:{engine}\n"
     )
-    with GatewayProcess("--config", routes) as gateway:
-        until(lambda: get(gateway.port, "/readyz").status == 200, timeout_s=60, what="the engine")
+    with gateway_of(routes, tmp_path_factory.mktemp("openai")) as gateway:
         yield gateway
 
 
@@ -306,7 +280,7 @@ def test_an_answer_ends_at_the_end_of_the_context_and_forgets_nothing(
     smollm2: Path, tmp_path: Path
 ) -> None:
     routes = tmp_path / "routes.yaml"
-    with started(smollm2, context=256, parallel=1) as port:
+    with llama_cpp(smollm2, context=256, parallel=1) as port:
         routes.write_text(
             "version: 1\nmodels: "
             f"[{{name: m, backend: llamacpp, backend_url: 'http://127.0.0.1:{port}'}}]"
