@@ -49,9 +49,9 @@ def name_keys(inside: InsideGateway) -> None:
     """Have requests carry the key id that their body names."""
     forward = inside.core.dispatcher.forward
 
-    def named(client: Any, request: Any) -> None:
+    def named(client: Any, request: Any, routes: Any) -> None:
         request.key_id = json.loads(request.ask.body)["key"]
-        forward(client, request)
+        forward(client, request, routes)
 
     inside.core.dispatcher.forward = named
 

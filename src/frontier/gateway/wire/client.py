@@ -17,7 +17,7 @@ from frontier.gateway.wire.sockets import tuned
 
 if TYPE_CHECKING:
     from frontier.gateway.core import Core
-    from frontier.gateway.routes import Route
+    from frontier.gateway.routes import Route, Routes
     from frontier.gateway.wire.request import Request
 
 _FIRST_S: Final = 30.0
@@ -182,22 +182,19 @@ class ClientConnection(asyncio.Protocol):
         request.stream = request.ask.stream
         if request.stream:
             request.beat_at = self.core.clock.now + outlet.COMMIT_S
-        if (problem := self._refusal(request, request.ask.model)) is not None:
+        routes = self.core.table.find(request.ask.model)
+        if (problem := self._refusal(request, routes)) is not None:
             self.respond(request, problem)
             return
-        self._forward(request)
+        self.core.dispatcher.forward(self, request, routes)
 
-    def _refusal(self, request: "Request", asked: str) -> Problem | None:
-        """Return why the caller may not ask for the model *asked* now."""
-        routes = self.core.table.find(asked)
+    def _refusal(self, request: "Request", routes: "Routes | None") -> Problem | None:
+        """Return why the caller may not ask for the model that *routes* lead to now."""
         target = routes.target if routes is not None else None
-        problem = self.core.gate.admit(request, asked, target)
+        problem = self.core.gate.admit(request, request.ask.model, target)
         if problem is not None and target is not None:
             request.model, request.backend = target.name, target.label
         return problem
-
-    def _forward(self, request: "Request") -> None:
-        self.core.dispatcher.forward(self, request)
 
     def send(self, request: "Request", route: "Route") -> None:
         """Send *request* to the engine of *route*."""

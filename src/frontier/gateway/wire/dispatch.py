@@ -55,10 +55,11 @@ class Dispatcher:
         self._turns: dict[str, Turns] = {}
         self._is_waking = False
 
-    def forward(self, client: "ClientConnection", request: "Request") -> None:
-        """Send a new request on, have it wait, or answer why not."""
+    def forward(
+        self, client: "ClientConnection", request: "Request", routes: "Routes | None"
+    ) -> None:
+        """Send a new request on by *routes*, have it wait, or answer why not."""
         core = self._core
-        routes = core.table.find(request.ask.model)
         if routes is not None and (route := routes.plain) is not None:  # nothing to choose
             is_calm = core.pools.at[route.backend.address].breaker.is_calm
             if is_calm and not core.holds.lanes:
