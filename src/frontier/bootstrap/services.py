@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from frontier.domain.model import Model
     from frontier.domain.placement import Placement
     from frontier.domain.project import Project
+    from frontier.domain.recommend import Recommendation
     from frontier.domain.stack import Stack
     from frontier.ports import Reporter
     from frontier.usecases.change import Change
@@ -192,6 +193,18 @@ class Services(Core):
             reporter=reporter,
             on_text=on_text,
             on_answer=on_answer,
+        )
+
+    def recommendations(self, stack: str = "") -> "tuple[Recommendation, ...]":
+        """Return what this machine should run, best first; of one *stack* where it is named."""
+        from frontier.usecases.recommend import recommend
+
+        names = [stack] if stack else self.stacks.names()
+        return recommend(
+            self.machine(),
+            catalog=self.models.catalog,
+            stacks=[self.stacks.load(name) for name in names],
+            place=self.placing.place,
         )
 
     def build(
