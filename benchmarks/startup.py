@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-BOUND = 2.5
+BOUND = 1.7
 BASE = [sys.executable, "-c", "import typer"]
 COMMANDS = {
     "frontier --help": [sys.executable, "-m", "frontier", "--help"],

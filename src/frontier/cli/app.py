@@ -1,6 +1,5 @@
 """The root command and the one error boundary."""
 
-import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,24 +7,14 @@ from typing import Annotated
 import typer
 
 from frontier import __version__
-from frontier.cli import (
-    backup,
-    chat,
-    config,
-    doctor,
-    gateway,
-    keys,
-    lifecycle,
-    models,
-    output,
-    rollback,
-    stack,
-)
+from frontier.cli import output
+from frontier.cli.lazy import LazyGroup
 from frontier.cli.session import Session
 from frontier.domain.errors import FrontierError
 
 app = typer.Typer(
     name="frontier",
+    cls=LazyGroup,
     help="Local LLMs as a real service: `frontier up` ends with a streamed token.",
     epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 runtime or engine, 5 refused.",
     no_args_is_help=True,
@@ -61,30 +50,6 @@ def root(
     ctx.obj = session
     for note in session.services.recovery.open_workspace():
         output.note(note, as_json="--json" in sys.argv)
-
-
-for group in (lifecycle, chat, doctor, rollback):
-    group.register(app)
-app.add_typer(models.app, name="models")
-app.add_typer(config.app, name="config")
-app.add_typer(backup.app, name="backup")
-app.add_typer(keys.app, name="keys")
-app.add_typer(gateway.app, name="gateway")
-app.add_typer(stack.app, name="stack")
-
-
-def _keep_example_lines(group: typer.Typer) -> None:
-    """Mark examples so that help prints them line by line, not as a paragraph."""
-    for command in group.registered_commands:
-        if command.callback and command.callback.__doc__:
-            marked = re.sub(r"\n( *)(Examples?:)", "\n\\1\b\n\\1\\2", command.callback.__doc__)
-            command.callback.__doc__ = marked
-    for inner in group.registered_groups:
-        if inner.typer_instance:
-            _keep_example_lines(inner.typer_instance)
-
-
-_keep_example_lines(app)
 
 
 def main() -> None:

@@ -4,14 +4,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from frontier.bootstrap import Services
 from frontier.cli import output
 from frontier.domain.errors import RefusedError, StalePlanError
-from frontier.ports import Reporter
+
+if TYPE_CHECKING:
+    from frontier.ports import Reporter
 
 Result = TypeVar("Result")
 
@@ -30,7 +32,7 @@ class Session:
     only_reads: bool = False
 
     @cached_property
-    def reporter(self) -> Reporter:
+    def reporter(self) -> "Reporter":
         """Tells the person on standard error what happens; silent with --json and --quiet."""
         from frontier.cli.progress import reporter
 
