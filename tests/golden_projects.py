@@ -1,6 +1,6 @@
 """Every stack, accelerator, architecture and kind of front that has a golden file.
 
-``make golden`` runs this and writes them all, with the JSON schema; review them like code.
+``make golden`` runs this and writes them all, with the JSON schemas; review them like code.
 """
 
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from compose_specs import folders, shared, shipped, spec
+from frontier.adapters import catalog_file
 from frontier.adapters.stack_file import json_schema
 from frontier.domain.project import Project
 from frontier.renderers.compose import render
@@ -19,6 +20,7 @@ from frontier.renderers.compose_text import to_yaml
 
 FOLDER: Final = Path(__file__).parent / "golden" / "compose"
 SCHEMA: Final = Path(__file__).parents[1] / "docs" / "reference" / "stack.schema.json"
+CATALOG_SCHEMA: Final = SCHEMA.with_name("catalog.schema.json")
 FRONTS: Final[dict[str, dict[str, Any]]] = {
     "plain": {},
     "monitoring": {"monitoring": True},
@@ -61,6 +63,7 @@ def main() -> int:
         (FOLDER / path).parent.mkdir(parents=True, exist_ok=True)
         (FOLDER / path).write_text(golden_text(render(of, *shared())))
     SCHEMA.write_text(json.dumps(json_schema(), indent=2) + "\n")
+    CATALOG_SCHEMA.write_text(json.dumps(catalog_file.json_schema(), indent=2) + "\n")
     sys.stdout.write(f"{len(found)} golden files\n")
     return 0
 

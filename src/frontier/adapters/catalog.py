@@ -1,10 +1,14 @@
-"""The packaged catalog of models: data in YAML, read when it is asked for."""
+"""The catalog of models: what comes with this version, and the user's own files on top."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
 
-from frontier.domain.model import CatalogEntry
+from frontier.domain.catalog import CatalogEntry
+
+_HINT: Final = "docs/reference/catalog.md describes the format."
 
 
 class PackagedCatalog:
@@ -13,27 +17,58 @@ class PackagedCatalog:
     @property
     def entries(self) -> Mapping[str, CatalogEntry]:
         """Return all entries by name, in the file's order."""
-        return _read()
+        return _packaged()[1]
+
+
+class CatalogFiles:
+    """The packaged catalog, and on top of it the user's own files.
+
+    A model of a user's file has what that file gives, and the rest of what stood there before.
+
+    Args:
+        folder: Its ``*.yaml`` are read in the order of their names; need not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def entries(self) -> Mapping[str, CatalogEntry]:
+        """Return all entries by name.
+
+        Raises:
+            ConfigError: a file of the user's is wrong; the message names file, line and reason.
+        """
+        return self._entries
+
+    @cached_property
+    def _entries(self) -> Mapping[str, CatalogEntry]:
+        raw, entries = _packaged()
+        paths = sorted(self._folder.glob("*.y*ml"))
+        return _with(paths, raw, entries) if paths else entries
+
+
+def _with(
+    paths: list[Path], raw: Mapping[str, Mapping[str, Any]], entries: Mapping[str, CatalogEntry]
+) -> Mapping[str, CatalogEntry]:
+    from frontier.adapters.catalog_file import read_entry, read_raw
+    from frontier.adapters.yaml_lines import YamlFile
+
+    known, found = dict(raw), dict(entries)
+    for path in paths:
+        file = YamlFile(path, hint=_HINT)
+        for name, given in read_raw(file).items():
+            found[name] = read_entry(file, name, known.get(name, {}), given, origin=str(path))
+            known[name] = {**known.get(name, {}), **given}
+    return found
 
 
 @cache
-def _read() -> Mapping[str, CatalogEntry]:
-    import yaml
+def _packaged() -> tuple[Mapping[str, Mapping[str, Any]], Mapping[str, CatalogEntry]]:
+    from frontier.adapters.catalog_file import read_entry, read_raw
+    from frontier.adapters.yaml_lines import YamlFile
 
-    text = files("frontier").joinpath("catalog/models.yaml").read_text("utf-8")
-    raw = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 both are safe
-    return {
-        name: CatalogEntry(
-            name=name,
-            sources=tuple(fields["sources"]),
-            sha256=fields["sha256"],
-            size_bytes=fields.get("size"),
-            download_bytes=fields.get("download"),
-            context=fields["context"],
-            parameters=fields["parameters"],
-            licence=fields["licence"],
-            gated=fields.get("gated", False),
-            embedding=fields.get("embedding", False),
-        )
-        for name, fields in raw.items()
-    }
+    data = files("frontier").joinpath("catalog/models.yaml").read_bytes()
+    file = YamlFile(Path("catalog/models.yaml"), data=data)
+    raw = read_raw(file)
+    return raw, {name: read_entry(file, name, {}, given, origin="") for name, given in raw.items()}

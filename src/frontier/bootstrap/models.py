@@ -12,7 +12,7 @@ from frontier.domain.errors import ModelNotFoundError
 
 if TYPE_CHECKING:
     from frontier.adapters.blobs import BlobStore
-    from frontier.adapters.catalog import PackagedCatalog
+    from frontier.adapters.catalog import CatalogFiles
     from frontier.adapters.sources import Sources
     from frontier.domain.model import Model
     from frontier.domain.stack import Stack
@@ -34,11 +34,11 @@ class Models:
         return BlobStore(self.core.workspace.models)
 
     @cached_property
-    def catalog(self) -> "PackagedCatalog":
-        """The models that can be had by name."""
-        from frontier.adapters.catalog import PackagedCatalog
+    def catalog(self) -> "CatalogFiles":
+        """The models that can be had by name: ours, and the user's own files on top."""
+        from frontier.adapters.catalog import CatalogFiles
 
-        return PackagedCatalog()
+        return CatalogFiles(self.core.workspace.config / "catalog")
 
     @cached_property
     def sources(self) -> "Sources":

@@ -196,11 +196,11 @@ def _(result: stored_models.AvailableModels) -> str:
     rows = [
         (
             e.name,
-            e.parameters,
-            "?" if e.size_bytes is None else size(e.size_bytes),
-            f"{e.context:,}",
-            e.licence + (" (gated)" if e.gated else ""),
-            "embedding" if e.embedding else "text",
+            _parameters(e.parameters),
+            _about(e.quantisations[0].weights_bytes if e.quantisations else None),
+            f"{e.context:,}" if e.context else "?",
+            (e.licence or "?") + (" (gated)" if e.gated else ""),
+            ", ".join(e.abilities) or "text",
             "here" if item.is_present else "",
         )
         for item in result.models
@@ -256,6 +256,17 @@ def _(result: stored_models.Removed) -> str:
 
 def _bytes(count: int | None) -> str:
     return "unknown" if count is None else f"{count:,} bytes ({size(count)})"
+
+
+def _about(count: int | None) -> str:
+    return "?" if count is None else size(count)
+
+
+def _parameters(count: int) -> str:
+    if not count:
+        return "?"
+    billions = f"{count / 1e9:.3g}"
+    return f"{billions}B" if float(billions) >= 1 else f"{count / 1e6:.0f}M"
 
 
 def _count(number: int | None) -> str:

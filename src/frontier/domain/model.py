@@ -1,8 +1,10 @@
-"""Models as the store, the catalog and their own headers know them."""
+"""Models as the store and their own headers know them."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from frontier.domain.catalog import CatalogEntry
 
 Health = Literal["ok", "truncated", "corrupt", "missing"]
 
@@ -28,35 +30,6 @@ class Model:
     file_name: str
     path: Path
     pulled_at: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CatalogEntry:
-    """A model that can be had by name.
-
-    Attributes:
-        name: ``family:tag``.
-        sources: Tried in this order; all give the same file.
-        sha256: Of the model file.
-        size_bytes: Of the model file, None while nobody has measured it.
-        download_bytes: What the first source transfers, where that is not *size_bytes*.
-        context: Tokens it was trained for.
-        parameters: For people: ``135M``.
-        licence: SPDX identifier, or the licence's own name.
-        gated: The hub asks for a token whose owner has accepted the licence.
-        embedding: It makes vectors, not text.
-    """
-
-    name: str
-    sources: tuple[str, ...]
-    sha256: str
-    size_bytes: int | None
-    download_bytes: int | None
-    context: int
-    parameters: str
-    licence: str
-    gated: bool = False
-    embedding: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,11 +48,11 @@ def _pull(name: str, services: "Services") -> "Model":
         raise ModelNotFoundError(
             f"{name!r} is not in the catalog", hint="`frontier models pull` takes any source"
         )
-    from frontier.domain.names import resolve
+    from frontier.domain.catalog import choose
 
     models = services.models
-    found = resolve(name, models.catalog.entries)
-    digest = models.catalog.entries[found].sha256 if found else ""
+    chosen = choose(name, models.catalog.entries)
+    digest = chosen.file.sha256 if chosen and chosen.file else ""
     return models.obtain(name, _Progress(digest))
 
 

@@ -5,7 +5,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from frontier.domain.model import CatalogEntry, GgufHeader, Health, Model
+from frontier.domain.catalog import CatalogEntry
+from frontier.domain.model import GgufHeader, Health, Model
 from frontier.domain.source import Fetched, Remote
 from frontier.ports.reporting import Reporter
 

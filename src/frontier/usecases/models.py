@@ -4,10 +4,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from frontier.domain.catalog import CatalogEntry, Chosen, Quantisation, choose
 from frontier.domain.errors import (
     DoesNotFitError,
     DownloadError,
     ModelNotFoundError,
+    RefusedError,
 )
 from frontier.domain.model import Model
 from frontier.domain.names import full_name, nearest, resolve
@@ -162,7 +164,7 @@ def find(name: str, *, store: ModelStore, catalog: Catalog) -> Model:
         )
     if found := resolve(name, known):
         return known[found]
-    if resolve(name, catalog.entries):
+    if choose(name, catalog.entries):
         raise ModelNotFoundError(
             f"the model {name!r} is not stored yet", hint=f"frontier models pull {name}"
         )
@@ -177,22 +179,49 @@ def _want(name: str, store: ModelStore, catalog: Catalog, stored_as: str) -> _Wa
         return _Wanted(name=chosen, sources=(name,), digest=digest)
     stored = {model.name: model for model in store.all()}
     entries = catalog.entries
-    found = resolve(name, stored) or resolve(name, entries)
-    if not found:
-        raise unknown_model(name, [*stored, *entries])
-    model, entry = stored.get(found), entries.get(found)
-    chosen = full_name(stored_as) if stored_as else found
+    own = stored.get(resolve(name, stored) or "")
+    known = choose(own.name if own else name, entries)
     # A model that the user put under a name of the catalog stays the user's own.
-    if entry and (model is None or model.source in entry.sources):
+    if known and (own is None or (known.file and own.source in known.file.sources)):
+        file = _file(known)
         return _Wanted(
-            name=chosen,
-            sources=entry.sources,
-            digest=entry.sha256,
-            size_bytes=entry.size_bytes,
-            download_bytes=entry.download_bytes,
+            name=full_name(stored_as or known.name),
+            sources=file.sources,
+            digest=file.sha256,
+            size_bytes=file.size_bytes,
+            download_bytes=file.download_bytes,
         )
-    own = stored[found]
-    return _Wanted(name=chosen, sources=(own.source,), digest=own.digest, size_bytes=own.size_bytes)
+    if own is None:
+        raise unknown_model(name, [*stored, *entries])
+    return _Wanted(
+        name=full_name(stored_as or own.name),
+        sources=(own.source,),
+        digest=own.digest,
+        size_bytes=own.size_bytes,
+    )
+
+
+def _file(chosen: Chosen) -> Quantisation:
+    """Return the GGUF file of *chosen*.
+
+    Raises:
+        RefusedError: it has none, or one that the store cannot hold.
+    """
+    entry, file = chosen.entry, chosen.file
+    if file is None:
+        raise RefusedError(f"{entry.name} has no GGUF file in the catalog", hint=_elsewhere(entry))
+    if file.is_split:
+        raise RefusedError(
+            f"{file.name} of {entry.name} comes in several files, and the store holds single ones",
+            hint=_elsewhere(entry),
+        )
+    return file
+
+
+def _elsewhere(entry: CatalogEntry) -> str:
+    ways = [f"the stack ollama pulls {entry.ollama.name}"] if entry.ollama else []
+    ways += [f"the stack vllm reads {entry.checkpoints[0].repo}"] if entry.checkpoints else []
+    return f"Other ways: {'; '.join(ways)}." if ways else ""
 
 
 def unknown_model(name: str, known: Collection[str]) -> ModelNotFoundError:

@@ -1,9 +1,11 @@
 """Look after stored models: list, show, check and remove them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from frontier.domain.catalog import CatalogEntry
 from frontier.domain.errors import CorruptBlobError, RefusedError
-from frontier.domain.model import CatalogEntry, GgufHeader, Health, Model
+from frontier.domain.model import GgufHeader, Health, Model
 from frontier.domain.names import resolve
 from frontier.ports import Catalog, HeaderReader, ModelStore, Reporter
 from frontier.usecases.models import find, unknown_model
@@ -89,9 +91,15 @@ def everything(*, store: ModelStore) -> ModelList:
 
 def available(*, store: ModelStore, catalog: Catalog) -> AvailableModels:
     """Return the catalog, each entry with whether its file is here."""
-    here = {model.digest for model in store.all()}
-    entries = catalog.entries.values()
-    return AvailableModels(tuple(AvailableModel(entry, entry.sha256 in here) for entry in entries))
+    stored = store.all()
+    return AvailableModels(
+        tuple(AvailableModel(entry, _is_here(entry, stored)) for entry in catalog.entries.values())
+    )
+
+
+def _is_here(entry: CatalogEntry, stored: Collection[Model]) -> bool:
+    sources = {source for file in entry.quantisations for source in file.sources}
+    return any(model.digest in entry.digests or model.source in sources for model in stored)
 
 
 def show(
@@ -112,7 +120,7 @@ def show(
             f"the blob of {model.name} is gone: {model.path}",
             hint=f"frontier models pull {model.name}",
         ) from None
-    same = (e for e in catalog.entries.values() if e.sha256 == model.digest)
+    same = (e for e in catalog.entries.values() if _is_here(e, [model]))
     return ModelDetails(model, header, next(same, None), header.kv_bytes_per_token)
 
 

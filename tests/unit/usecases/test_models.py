@@ -11,6 +11,7 @@ from fakes import FakeReporter
 from frontier.adapters.blobs import BlobStore
 from frontier.adapters.gguf import read_header
 from frontier.adapters.sources import Sources
+from frontier.domain.catalog import CatalogEntry, Quantisation
 from frontier.domain.errors import (
     CorruptBlobError,
     DoesNotFitError,
@@ -18,7 +19,6 @@ from frontier.domain.errors import (
     ModelFormatError,
     ModelNotFoundError,
 )
-from frontier.domain.model import CatalogEntry
 from frontier.usecases import models, stored_models
 
 MODEL = gguf(50_000)
@@ -46,12 +46,17 @@ class World:
     def add(self, name: str, *sources: str, data: bytes = MODEL) -> None:
         self.catalog.entries[name] = CatalogEntry(
             name=name,
-            sources=sources,
-            sha256=digest(data),
-            size_bytes=len(data),
-            download_bytes=len(WHEEL),
+            quantisations=(
+                Quantisation(
+                    name="Q4_1",
+                    sources=sources,
+                    sha256=digest(data),
+                    size_bytes=len(data),
+                    download_bytes=len(WHEEL),
+                ),
+            ),
             context=2048,
-            parameters="192",
+            parameters=192,
             licence="Apache-2.0",
         )
 
