@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from frontier.domain import fit
+from frontier.domain.catalog import CatalogEntry
 from frontier.domain.errors import FrontierError
 from frontier.domain.machine import Machine
-from frontier.domain.model import CatalogEntry
 from frontier.domain.placement import Placement
 from frontier.domain.recommend import Recommendation
 from frontier.domain.stack import Stack
@@ -44,9 +44,10 @@ def _one(
     stack: Stack, placed: Placement, machine: Machine, entry: CatalogEntry, context: int
 ) -> Recommendation | None:
     free = fit.free_bytes(machine, held_bytes=0, limit_bytes=placed.memory_bytes)
-    if stack.model_format != "gguf" or entry.embedding or not entry.size_bytes or free is None:
+    weights = entry.quantisations[0].weights_bytes if entry.quantisations else None
+    if stack.model_format != "gguf" or entry.embedding or not weights or free is None:
         return None
-    needed = fit.needed_bytes(entry.size_bytes, None, 0)
+    needed = fit.needed_bytes(weights, None, 0)
     if needed > free:
         return None
     return Recommendation(
@@ -54,8 +55,8 @@ def _one(
         runtime=placed.runtime,
         accelerator=placed.choice.accelerator,
         model=entry.name,
-        quantisation="",
-        context=min(context, entry.context),
+        quantisation=entry.quantisations[0].name,
+        context=min(context, entry.context or context),
         needed_bytes=needed,
         free_bytes=free,
         reason=f"{entry.name} needs {size(needed)} of {size(free)}",
