@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from frontier.cli import output
-from frontier.cli.output import text
+from frontier.cli.answer import measured
 from frontier.cli.session import Json, Session
 from frontier.domain.chat import Answer, Message, Sampling
 from frontier.domain.errors import FrontierError, UsageError
@@ -209,7 +209,7 @@ def _answer(conversation: Conversation, question: str) -> None:
         answer = conversation.ask(question)
     output.line("" if answer else " [stopped]")
     if answer:
-        output.line(text(answer))
+        output.line(measured(answer))
 
 
 @contextlib.contextmanager
@@ -220,12 +220,3 @@ def _interruptible() -> Generator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@text.register
-def _(result: Answer) -> str:
-    cut = ", cut: no more tokens fit or were asked for" if result.is_cut else ""
-    return (
-        f"[{result.completion_tokens} tokens, first after {result.time_to_first_token_s:.2f} s, "
-        f"{result.rate_tokens_per_s:.1f} tokens/s{cut}]"
-    )

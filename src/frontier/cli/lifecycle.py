@@ -14,6 +14,7 @@ import typer
 from frontier.adapters.silent import Silent
 from frontier.bootstrap import Services
 from frontier.cli import output
+from frontier.cli.answer import measured
 from frontier.cli.output import size, table, text
 from frontier.cli.session import DryRun, Json, Quiet, Session
 from frontier.domain.chat import Answer
@@ -103,7 +104,7 @@ def _unheard(_proof: object) -> None:
 
 def _end(answer: Answer) -> None:
     """End the line of the streamed text at once: a spinner on it would wipe it."""
-    output.piece(f"\n{text(answer)}\n\n")
+    output.piece(f"\n{measured(answer)}\n\n")
 
 
 def down(
