@@ -12,6 +12,7 @@ import yaml
 from frontier.cli.doctor import Diagnosis
 from frontier.domain import errors
 from frontier.domain.errors import FrontierError
+from frontier.domain.machine import Gpu
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ("scripts/venv", ".ci/run")
@@ -58,11 +59,18 @@ def test_the_reference_of_exit_codes_is_what_the_errors_say() -> None:
 
 
 def test_the_reference_names_every_field_of_the_machine() -> None:
-    rows = re.findall(r"^\| (`.*?) \|", text("docs/reference/json.md"), re.MULTILINE)
-
-    assert {name for row in rows for name in re.findall("`(.+?)`", row)} == set(
-        Diagnosis.__dataclass_fields__
+    section = text("docs/reference/json.md").split("\n## ")[1]
+    machine, gpu = (
+        {
+            name
+            for row in re.findall(r"(?m)^\| (`.*?) \|", part)
+            for name in re.findall("`(.+?)`", row)
+        }
+        for part in section.split("Each GPU has:")
     )
+
+    assert machine == set(Diagnosis.__dataclass_fields__)
+    assert gpu == set(Gpu.__dataclass_fields__)
 
 
 def test_error_codes_are_unique_words() -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 from frontier.domain.accelerator import Choice, choose
 from frontier.domain.docker import DockerFacts
 from frontier.domain.errors import FrontierError
-from frontier.domain.gpu import NativeEngine, Surroundings
+from frontier.domain.gpu import NativeEngine, Surroundings, gpus_of
 from frontier.domain.machine import Machine
 from frontier.domain.placement import Placement
 from frontier.domain.runtime_choice import RuntimeChoice, choose_runtime
@@ -120,7 +120,8 @@ class Placing:
         if self._running in _DOCKERED:
             return True
         is_native_first = stack.runtimes[:1] == ("native",)
-        return "docker" in stack.runtimes and bool(machine.gpus or not is_native_first)
+        has_gpu = bool(gpus_of(machine, "cuda") or gpus_of(machine, "rocm"))
+        return "docker" in stack.runtimes and (has_gpu or not is_native_first)
 
     @property
     def _problem(self) -> str:

@@ -13,6 +13,7 @@ from frontier.domain.gpu import (
     Surroundings,
     gpus_of,
     hidden_gpus,
+    unreached_gpus,
 )
 from frontier.domain.gpu_obstacle import find_obstacle
 from frontier.domain.machine import Machine
@@ -66,8 +67,9 @@ def choose(stack: Stack, around: Surroundings, *, asked: Asked, place: Place) ->
     for name, obstacle in found:
         if obstacle is None:
             return _usable(around, name, place, is_asked=False)
-    unused = (*(o for _, o in found if o), *hidden_gpus(around.machine))
-    return Choice(accelerator="cpu", reason=_why_cpu(unused), unused=unused)
+    machine = around.machine
+    unused = (*(o for _, o in found if o), *hidden_gpus(machine), *unreached_gpus(machine))
+    return Choice(accelerator="cpu", reason=_why_cpu(machine, unused), unused=unused)
 
 
 def _usable(around: Surroundings, name: Accelerator, place: Place, *, is_asked: bool) -> Choice:
@@ -81,7 +83,9 @@ def _engine(around: Surroundings) -> str:
     return around.native.name if around.native else "the engine"
 
 
-def _why_cpu(unused: tuple[Obstacle, ...]) -> str:
+def _why_cpu(machine: Machine, unused: tuple[Obstacle, ...]) -> str:
+    if not unused and machine.gpus:
+        return f"the {machine.gpus[0].name} is part of the processor, no engine here uses it"
     if not unused:
         return "there is no GPU"
     return "; ".join(f"the GPU is NOT used: {o.why} (to use it: {o.hint})" for o in unused)
@@ -89,13 +93,13 @@ def _why_cpu(unused: tuple[Obstacle, ...]) -> str:
 
 def _present(around: Surroundings, place: Place) -> tuple[Accelerator, ...]:
     """Return what there are GPUs for, preferred first; the engine may see what no tool shows."""
-    vendors = {gpu.vendor for gpu in around.machine.gpus}
+    machine = around.machine
     native = around.native if place == "native" else None
     seen: frozenset[Accelerator] = native.accelerators if native else frozenset()
     found: list[tuple[bool, Accelerator]] = [
-        ("nvidia" in vendors, "cuda"),
-        ("amd" in vendors, "rocm"),
-        (around.machine.apple is not None, "metal"),
+        (bool(gpus_of(machine, "cuda")), "cuda"),
+        (bool(gpus_of(machine, "rocm")), "rocm"),
+        (machine.apple is not None, "metal"),
         (False, "vulkan"),
     ]
     there: list[Accelerator] = [name for is_there, name in found if is_there or name in seen]

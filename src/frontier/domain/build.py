@@ -185,7 +185,9 @@ def _found(wish: Wish, machine: Machine) -> tuple[Accelerator, str]:
             return "cuda", f"NVIDIA GPU: {gpus[0]}"
         return "cpu", "ENABLE_CUDA=false"
     if machine.gpus:
-        return "cpu", f"mistral.rs cannot use {machine.gpus[0].name}: it has no ROCm support"
+        gpu = machine.gpus[0]
+        lacks = "ROCm" if gpu.vendor == "amd" else "Vulkan"
+        return "cpu", f"mistral.rs cannot use {gpu.name}: it has no {lacks} support"
     return "cpu", "ENABLE_METAL=false" if machine.apple else "no GPU found"
 
 

@@ -1,7 +1,7 @@
 """GPUs as engines meet them: accelerators, device files, and what is around an engine."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from frontier.domain.docker import DockerFacts
 from frontier.domain.machine import Gpu, Machine, Vendor
@@ -81,16 +81,45 @@ class Obstacle:
     hint: str
 
 
+_TOOLS: Final[dict[Vendor, tuple[str, ...]]] = {
+    "nvidia": ("nvidia-smi:",),
+    "amd": ("amd-smi:", "rocm-smi:", "amdgpu:"),
+    "intel": ("xpu-smi:", "intel:"),
+}
+
+_ROCM_INTEGRATED: Final = frozenset({"gfx1150", "gfx1151"})
+"""GPUs inside processors that ROCm's libraries have kernels for: Ryzen AI 300 and AI Max.
+
+Source: https://rocm.docs.amd.com/projects/radeon-ryzen, "Linux support matrices", of ROCm 7.
+"""
+
+
 def gpus_of(machine: Machine, name: Accelerator) -> list[Gpu]:
-    """Return the GPUs of *machine* that ``cuda`` or ``rocm`` stands for."""
+    """Return the GPUs of *machine* that ``cuda`` or ``rocm`` stands for and can compute on."""
     vendors: dict[Accelerator, Vendor] = {"cuda": "nvidia", "rocm": "amd"}
-    return [gpu for gpu in machine.gpus if gpu.vendor == vendors.get(name)]
+    return [gpu for gpu in machine.gpus if gpu.vendor == vendors.get(name) and _computes(gpu)]
+
+
+def _computes(gpu: Gpu) -> bool:
+    return not gpu.is_integrated or gpu.compute_capability in _ROCM_INTEGRATED
 
 
 def hidden_gpus(machine: Machine) -> tuple[Obstacle, ...]:
     """Return the GPUs that are built in but that no driver lets anyone use."""
-    if machine.gpus:
-        return ()
-    tools = ("nvidia-smi:", "amd-smi:", "rocm-smi:", "amdgpu:")
-    lines = [line for line in machine.problems if line.startswith(tools)]
+    seen = {gpu.vendor for gpu in machine.gpus if not gpu.is_integrated}
+    starts = tuple(start for vendor in _TOOLS if vendor not in seen for start in _TOOLS[vendor])
+    lines = [line for line in machine.problems if line.startswith(starts)]
     return tuple(Obstacle(why=line, hint="frontier doctor") for line in lines)
+
+
+def unreached_gpus(machine: Machine) -> tuple[Obstacle, ...]:
+    """Return the cards that engines reach through Vulkan alone, which none here is built for."""
+    return tuple(
+        Obstacle(
+            why=f"the {gpu.name} is used through Vulkan alone, which no engine here is built for",
+            hint="Put a llama-server that is built for Vulkan on PATH: "
+            "https://github.com/ggml-org/llama.cpp/releases",
+        )
+        for gpu in machine.gpus
+        if gpu.vendor == "intel" and not gpu.is_integrated
+    )

@@ -34,6 +34,15 @@ def tools(answers: Mapping[str, str | ToolError]) -> Run:
     return run
 
 
+def nvidia_smi(csv: str, banner: str = "nvidia/banner.txt") -> Run:
+    """Answers the query with *csv* and nothing asked with the banner."""
+
+    def run(argv: Sequence[str]) -> str:
+        return csv if any(a.startswith("--query-gpu") for a in argv) else said(banner)
+
+    return run
+
+
 def pci(root: Path, vendor: str) -> Path:
     device = root / "sys/bus/pci/devices/0000:01:00.0"
     device.mkdir(parents=True)
@@ -43,7 +52,7 @@ def pci(root: Path, vendor: str) -> Path:
 
 
 def test_two_nvidia_gpus_are_read_with_their_free_memory() -> None:
-    gpus, problems = nvidia.probe(tools({"nvidia-smi": said("nvidia/two-h100.csv")}), NOWHERE)
+    gpus, problems = nvidia.probe(nvidia_smi(said("nvidia/two-h100.csv")), NOWHERE)
 
     assert problems == ()
     assert [gpu.memory_free_bytes for gpu in gpus] == [81008 * MIB, 1203 * MIB]
@@ -54,11 +63,14 @@ def test_two_nvidia_gpus_are_read_with_their_free_memory() -> None:
         memory_free_bytes=81008 * MIB,
         driver="570.133.20",
         compute_capability="9.0",
+        cuda_version="12.8",
+        uuid="GPU-5f5a3c1e-4a7e-4d35-9a1c-0d3b5c0e7a11",
+        address="0000:18:00.0",
     )
 
 
 def test_unified_memory_is_unknown_and_not_zero() -> None:
-    (gpu,), problems = nvidia.probe(tools({"nvidia-smi": said("nvidia/unified-gb10.csv")}), NOWHERE)
+    (gpu,), problems = nvidia.probe(nvidia_smi(said("nvidia/unified-gb10.csv")), NOWHERE)
 
     assert (gpu.memory_total_bytes, gpu.memory_free_bytes, problems) == (None, None, ())
     assert gpu.compute_capability == "12.1"
@@ -71,7 +83,8 @@ def test_a_driver_that_knows_no_compute_capability_is_asked_again_without_it() -
     run = tools(
         {
             "nvidia-smi --query-gpu=name,memory.total,memory.free,driver_version,c": refusal,
-            "nvidia-smi": said("nvidia/before-510.csv"),
+            "nvidia-smi --query-gpu": said("nvidia/before-510.csv"),
+            "nvidia-smi": said("nvidia/banner.txt"),
         }
     )
 
@@ -90,7 +103,9 @@ def test_one_lost_gpu_does_not_hide_the_other() -> None:
     failed = ToolError("nvidia-smi: exit code 15: GPU is lost", stdout=text)
 
     for answer in (text, failed):
-        gpus, problems = nvidia.probe(tools({"nvidia-smi": answer}), NOWHERE)
+        banner = said("nvidia/banner.txt")
+        run = tools({"nvidia-smi --query-gpu": answer, "nvidia-smi": banner})
+        gpus, problems = nvidia.probe(run, NOWHERE)
 
         assert [gpu.name for gpu in gpus] == ["NVIDIA GeForce RTX 4090"]
         assert len(problems) == 1

@@ -1,5 +1,6 @@
 """The whole machine: parts found together, failures kept apart."""
 
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,11 +24,13 @@ def mac(state: str = "sysctl-m2-max.txt", **changed: str) -> Run:
         "vm_stat": (FIXTURES / "macos" / "vm_stat.txt").read_text(),
         "system_profiler": (FIXTURES / "macos" / "displays-m2-max.json").read_text(),
         "sw_vers": "15.5\n",
+        "mount": "/dev/disk3s1s1 on / (apfs, sealed, local, read-only, journaled)\n",
+        sys.executable: f"{72 * GIB}\n",
         **changed,
     }
 
     def run(argv: Sequence[str]) -> str:
-        return answers[argv[0]]
+        return answers[argv[0]] if argv[0] in answers else nothing(argv)
 
     return run
 
@@ -53,15 +56,19 @@ def test_this_machine_is_read_without_a_problem_of_its_own(tmp_path: Path) -> No
 
 def test_a_linux_machine_with_gpus_is_read_whole(tmp_path: Path) -> None:
     csv = (FIXTURES / "nvidia" / "two-h100.csv").read_text()
+    banner = (FIXTURES / "nvidia" / "banner.txt").read_text()
 
     def run(argv: Sequence[str]) -> str:
-        return csv if argv[0] == "nvidia-smi" else nothing(argv)
+        if argv[0] != "nvidia-smi":
+            return nothing(argv)
+        return csv if len(argv) > 1 else banner
 
     machine = probe_machine(tmp_path, run=run, root=RECORDED, system="Linux", arch="x86_64")
 
     assert (machine.os, machine.arch, machine.apple) == ("linux", "x86_64", None)
     assert machine.os_version == "Debian GNU/Linux 12 (bookworm)"
     assert [gpu.compute_capability for gpu in machine.gpus] == ["9.0", "9.0"]
+    assert {gpu.cuda_version for gpu in machine.gpus} == {"12.8"}
     assert machine.problems == ()
 
 
@@ -70,7 +77,11 @@ def test_a_mac_studio_is_read_whole(tmp_path: Path) -> None:
 
     assert (machine.os, machine.os_version) == ("macos", "15.5")
     assert machine.apple == AppleChip(
-        name="Apple M2 Max", gpu_cores=38, unified_memory_bytes=96 * GIB
+        name="Apple M2 Max",
+        gpu_cores=38,
+        unified_memory_bytes=96 * GIB,
+        gpu_memory_bytes=72 * GIB,
+        gpu_memory_source="told",
     )
     assert (machine.cpu.model, machine.cpu.usable) == ("Apple M2 Max", 12)
     assert machine.cpu.features == ("bf16", "dotprod", "fp16", "i8mm")
@@ -135,7 +146,8 @@ def test_a_mac_that_cannot_run_its_tools_gives_problems_and_a_usable_answer(tmp_
 
     assert machine.cpu.usable >= 1
     assert set(machine.problems) == {
-        f"{name}: not installed" for name in ("sysctl", "system_profiler", "sw_vers", "vm_stat")
+        f"{name}: not installed"
+        for name in ("sysctl", "system_profiler", "sw_vers", "vm_stat", "mount", "metal")
     }
 
 
@@ -143,7 +155,7 @@ def test_a_machine_without_any_file_gives_problems_and_a_usable_answer(tmp_path:
     machine = probe_machine(tmp_path, run=nothing, root=tmp_path, system="Linux", arch="riscv64")
 
     assert (machine.os_version, machine.cpu.model, machine.memory) == ("unknown", "riscv64", None)
-    assert parts(machine.problems) == ["cpu", "memory", "os version"]
+    assert parts(machine.problems) == ["cpu", "file system", "memory", "os version"]
 
 
 def test_a_path_that_cannot_exist_is_a_problem_of_the_disk_alone() -> None:

@@ -3,10 +3,11 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from frontier.adapters.machine.pci import has_gpu
+from frontier.adapters.machine import kfd, pci
 from frontier.adapters.machine.tools import Run, ToolError, ToolMissingError, one_line
 from frontier.domain.machine import Gpu
 
@@ -27,21 +28,44 @@ def probe(run: Run, root: Path) -> tuple[tuple[Gpu, ...], tuple[str, ...]]:
     for name, read in sources:
         try:
             if gpus := read():
-                return gpus, tuple(problems)
+                return _completed(root, gpus), tuple(problems)
         except ToolMissingError:
             continue
         except ToolError as error:
             problems.append(str(error))
         except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
             problems.append(f"{name}: unexpected output: {one_line(repr(error))}")
-    if not problems and has_gpu(root, "amd"):
-        problems.append("amdgpu: this machine has an AMD GPU that no driver uses: install ROCm")
+    if not problems and (found := pci.gpus(root, "amd")):
+        named = f" ({found[0].name})" if found[0].name else ""
+        problems.append(
+            f"amdgpu: this machine has an AMD GPU{named} that no driver uses: install ROCm"
+        )
     return (), tuple(problems)
+
+
+def _completed(root: Path, gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
+    """Return *gpus* with what only the kernel and the files of ROCm tell."""
+    version = pci.read(root / "opt/rocm/.info/version").partition("-")[0]
+    targets = kfd.targets(root)
+    return tuple(_with_kernel(root, replace(gpu, rocm_version=version), targets) for gpu in gpus)
+
+
+def _with_kernel(root: Path, gpu: Gpu, targets: dict[str, str]) -> Gpu:
+    target = gpu.compute_capability or targets.get(gpu.address, "")
+    card = next((c for c in pci.gpus(root, "amd") if c.address == gpu.address), None)
+    shared = pci.read(card.folder / "mem_info_gtt_total") if card else ""
+    return replace(
+        gpu,
+        name=card.name if card and card.name and gpu.name.startswith("AMD GPU") else gpu.name,
+        compute_capability=target,
+        is_integrated=kfd.is_integrated(target),
+        memory_shared_bytes=int(shared) if shared.isdigit() else None,
+    )
 
 
 def _amd_smi(run: Run) -> tuple[Gpu, ...]:
     """Source: https://rocm.docs.amd.com/projects/amdsmi, "static" and "metric"."""
-    cards = _cards(run(["amd-smi", "static", "--asic", "--vram", "--driver", "--json"]))
+    cards = _cards(run(["amd-smi", "static", "--asic", "--bus", "--vram", "--driver", "--json"]))
     try:
         usage = _cards(run(["amd-smi", "metric", "--mem-usage", "--json"]))
     except ToolError:
@@ -55,6 +79,7 @@ def _amd_smi(run: Run) -> tuple[Gpu, ...]:
             memory_free_bytes=free.get(card["gpu"]),
             driver=_known(card.get("driver", {}).get("version")),
             compute_capability=_known(card["asic"].get("target_graphics_version")),
+            address=_known(card.get("bus", {}).get("bdf")).lower(),
         )
         for card in cards
     )
@@ -123,4 +148,5 @@ def _kernel_card(device: Path, driver: str) -> Gpu:
         memory_total_bytes=total,
         memory_free_bytes=total - int((device / "mem_info_vram_used").read_text()),
         driver=driver,
+        address=pci.uevent(device).get("PCI_SLOT_NAME", ""),
     )

@@ -3,9 +3,12 @@
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 
 from frontier.adapters.machine.tools import Run, ToolError
-from frontier.domain.machine import AppleChip, Cpu, Memory
+from frontier.domain.machine import AppleChip, Cpu, Memory, Virtual
+from frontier.domain.vectors import families
 
 _ARM_PREFIX = "hw.optional.arm.FEAT_"
 _ARM_FEATURES = frozenset({"DotProd", "I8MM", "BF16", "FP16", "SME", "SME2"})
@@ -18,12 +21,13 @@ def version(run: Run) -> str:
 
 
 def sysctl(run: Run) -> dict[str, str]:
-    """Return the kernel's state below ``hw`` and ``machdep.cpu``.
+    """Return the kernel's state below ``hw`` and ``machdep.cpu``, and two names more.
 
-    Whole branches, because asking for one name that an older kernel lacks fails.
+    Whole branches, because asking for one name that an older kernel lacks fails; ``iogpu`` is
+    last, because Macs with an Intel processor and macOS 13 have no such branch.
     """
     try:
-        text = run(["sysctl", "hw", "machdep.cpu"])
+        text = run(["sysctl", "hw", "machdep.cpu", "kern.hv_vmm_present", "iogpu"])
     except ToolError as error:
         if not error.stdout:
             raise
@@ -35,13 +39,22 @@ def cpu(run: Run, arch: str) -> Cpu:
     """Return the processor; macOS limits no process to some of the cores."""
     state = sysctl(run)
     logical = int(state["hw.logicalcpu"])
+    slow, fast = state.get("hw.perflevel1.physicalcpu"), state.get("hw.perflevel0.physicalcpu")
     return Cpu(
         model=state.get("machdep.cpu.brand_string", arch),
         physical=int(state["hw.physicalcpu"]),
         logical=logical,
         usable=logical,
         features=tuple(sorted(_features(state))),
+        vectors=families({*_features(state), *_always(state)}),
+        performance=int(fast) if fast and slow else None,
     )
+
+
+def _always(state: Mapping[str, str]) -> set[str]:
+    """Return what each Apple chip has; the name for it changed with macOS 12."""
+    names = ("hw.optional.neon", "hw.optional.AdvSIMD", "hw.optional.arm.AdvSIMD")
+    return {"neon"} if any(state.get(name) == "1" for name in names) else set()
 
 
 def _features(state: Mapping[str, str]) -> set[str]:
@@ -70,20 +83,47 @@ def memory(run: Run) -> Memory:
     )
 
 
+def virtual(run: Run) -> tuple[Virtual, ...]:
+    """Tell whether macOS runs in a virtual machine."""
+    return ("vm",) if sysctl(run).get("kern.hv_vmm_present") == "1" else ()
+
+
 def chip(run: Run) -> AppleChip | None:
-    """Return the Apple chip without its GPU cores, None on a Mac with an Intel processor."""
+    """Return the Apple chip without its GPU cores, None on a Mac with an Intel processor.
+
+    What Metal may use is told only where somebody has set it: 0 stands for macOS's own choice.
+    """
     state = sysctl(run)
     if state.get("hw.optional.arm64") != "1":
         return None
+    limit = int(state.get("iogpu.wired_limit_mb", "0"))
     return AppleChip(
         name=state["machdep.cpu.brand_string"],
         gpu_cores=None,
         unified_memory_bytes=int(state["hw.memsize"]),
+        gpu_memory_bytes=limit << 20 or None,
+        gpu_memory_source="set" if limit else None,
     )
 
 
 def gpu_cores(run: Run) -> int | None:
-    """Return the cores of the built-in GPU, None where macOS hides them: in virtual machines."""
+    """Return the cores of the built-in GPU, None where macOS hides them: in virtual machines.
+
+    The registry answers within milliseconds, system_profiler takes up to seconds.
+    """
+    with suppress(ToolError):
+        found = re.search(
+            r'"gpu-core-count" = (\d+)', run(["ioreg", "-rc", "AGXAccelerator", "-d1"])
+        )
+        if found:
+            return int(found[1])
     displays = json.loads(run(["system_profiler", "SPDisplaysDataType", "-json"]))
     counts = [display.get("sppci_cores") for display in displays["SPDisplaysDataType"]]
     return next((int(count) for count in counts if count), None)
+
+
+def file_system(run: Run, path: Path) -> str:
+    """Return the kind of the file system that *path* lies on, from mount(8)."""
+    rows = re.findall(r"(?m)^.+? on (/.*) \((\w+)", run(["mount"]))
+    mounts = {Path(place): kind for place, kind in rows}
+    return next((mounts[p] for p in (path, *path.parents) if p in mounts), "")
