@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from frontier.bootstrap.backups import Backups
     from frontier.bootstrap.containers import Containers
     from frontier.bootstrap.images import Images
+    from frontier.bootstrap.launching import Launching
     from frontier.bootstrap.mistral import Mistral
     from frontier.bootstrap.models import Models
     from frontier.bootstrap.native import NativeEngines
@@ -113,6 +114,13 @@ class Services(Core):
         from frontier.bootstrap.containers import Containers
 
         return Containers(self, self.models, self.running, self.placing, self.images)
+
+    @cached_property
+    def launching(self) -> "Launching":
+        """Tools in front of the gateway."""
+        from frontier.bootstrap.launching import Launching
+
+        return Launching(self, self.access)
 
     @cached_property
     def backups(self) -> "Backups":

@@ -19,6 +19,9 @@ SUMMARIES: Final = {
         "status": "Show what runs, where, since when, with how much memory.",
         "logs": "Print what engine, gateway and daemon wrote.",
     },
+    "launch": {
+        "launch": "Start aider, Claude Code, Codex or another tool in front of the gateway."
+    },
     "chat": {"chat": "Talk to the running model."},
     "doctor": {"doctor": "Show the machine: processor, memory, disk, GPUs and Docker."},
     "rollback": {

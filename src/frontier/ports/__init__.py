@@ -1,6 +1,7 @@
 """What use-cases ask of the outside, as Protocols."""
 
 from frontier.ports.backups import BackupStore, ContainerSweep, DataStores, Readable, Staging
+from frontier.ports.launching import ToolFiles, ToolTrial
 from frontier.ports.models import Catalog, HeaderReader, ModelSources, ModelStore
 from frontier.ports.reporting import Reporter, Task
 from frontier.ports.running import (
@@ -43,4 +44,6 @@ __all__ = [
     "StackSource",
     "Staging",
     "Task",
+    "ToolFiles",
+    "ToolTrial",
 ]
