@@ -89,7 +89,8 @@ class Served:
         cuts: The connection breaks after that many bytes of a body, one per request.
         login: ``user:password`` that basic authentication must carry, "" for none.
         location: Redirected to, "" for none.
-        gate: Called before each chunk with the bytes of this answer sent so far; may block.
+        gate: Called before each chunk with the bytes of this answer sent so far; may block, and
+            may return how long the chunk is to be.
     """
 
     data: bytes = b""
@@ -105,7 +106,7 @@ class Served:
     login: str = ""
     location: str = ""
     headers: dict[str, str] = field(default_factory=dict)
-    gate: Callable[[int], object] = lambda sent: None
+    gate: Callable[[int], int | None] = lambda sent: None
 
 
 @dataclass
@@ -170,17 +171,19 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _body(self, served: Served, seen: Request) -> None:
-        data, begin = served.data, self._begin(served)
+        data, (begin, end) = served.data, self._span(served)
         seen.begin = begin
         if begin and begin >= len(data):
             self._status(416)
             return
-        self.send_response(206 if begin else 200)
+        is_part = self.headers.get("Range", "").startswith("bytes=") and (begin or end)
+        data = data[: end or len(data)]
+        self.send_response(206 if is_part else 200)
         self.send_header("Content-Type", served.content_type)
         if served.etag:
             self.send_header("ETag", served.etag)
-        if begin:
-            self.send_header("Content-Range", f"bytes {begin}-{len(data) - 1}/{len(data)}")
+        if is_part:
+            self.send_header("Content-Range", f"bytes {begin}-{len(data) - 1}/{len(served.data)}")
         if served.has_length:
             self.send_header("Content-Length", str(len(data) - begin))
         else:
@@ -192,21 +195,23 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "GET":
             self._send(served, data[begin:], seen)
 
-    def _begin(self, served: Served) -> int:
+    def _span(self, served: Served) -> tuple[int, int]:
+        """Return where the asked part begins and ends; 0 is the file's own."""
         wanted = self.headers.get("Range", "")
         promised = served.etag or served.headers.get("Last-Modified", "")
         unchanged = self.headers.get("If-Range", promised) == promised
         unchanged = unchanged or served.neglects_if_range
         if not (wanted and served.has_ranges and unchanged):
-            return 0
-        return int(wanted.removeprefix("bytes=").partition("-")[0])
+            return 0, 0
+        begin, _, last = wanted.removeprefix("bytes=").partition("-")
+        return int(begin), int(last or -1) + 1
 
     def _send(self, served: Served, data: bytes, seen: Request) -> None:
-        most = served.cuts.pop(0) if served.cuts else len(data)
+        most, gate = served.cuts.pop(0) if served.cuts else len(data), served.gate
         try:
             while seen.sent < most:
-                served.gate(seen.sent)
-                chunk = data[seen.sent : min(seen.sent + CHUNK, most)]
+                step = gate(seen.sent) or CHUNK
+                chunk = data[seen.sent : min(seen.sent + step, most)]
                 if not chunk:
                     break
                 frame = b"%x\r\n%s\r\n" % (len(chunk), chunk)
@@ -319,3 +324,44 @@ class Server:
         for file, data in files.items():
             self.add(f"/{repo}/resolve/{commit}/{file}", location=f"/cdn/{file}", headers=headers)
             self.add(f"/cdn/{file}", data, etag=f'"{digest(data)}"')
+
+    def add_ollama(
+        self, name: str, *layers: bytes, kind: str = "model", config: bytes = b"{}"
+    ) -> str:
+        """Serve ``library/NAME`` as Ollama's registry does; return its source.
+
+        Manifest and media types as of Ollama 0.33, manifest/manifest.go: the GGUF layer among
+        others, each with its digest and length.
+        """
+        model, _, tag = name.partition(":")
+        place = f"/v2/library/{model}"
+        told = []
+        parts = [("params", b'{"stop":["x"]}'), ("license", b"MIT"), *((kind, x) for x in layers)]
+        for what, data in parts:
+            self.add(f"{place}/blobs/sha256:{digest(data)}", data, etag="")
+            told.append(ollama_layer(what, data))
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+            "config": {
+                "mediaType": "application/vnd.docker.container.image.v1+json",
+                "digest": f"sha256:{digest(config)}",
+                "size": len(config),
+            },
+            "layers": told,
+        }
+        self.add(
+            f"{place}/manifests/{tag or 'latest'}",
+            json.dumps(manifest).encode(),
+            content_type="text/plain; charset=utf-8",
+        )
+        return f"ollama:{self.host}/library/{name}"
+
+
+def ollama_layer(kind: str, data: bytes) -> dict[str, object]:
+    """Return what a manifest of Ollama says of one layer."""
+    return {
+        "mediaType": f"application/vnd.ollama.image.{kind}",
+        "digest": f"sha256:{digest(data)}",
+        "size": len(data),
+    }

@@ -16,7 +16,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from fakes import FakeReporter
-from frontier.adapters.blobs import BlobStore, sha256
+from frontier.adapters.blobs import BlobStore
+from frontier.adapters.digests import digest_of
 from frontier.adapters.fetch import Fetcher
 from frontier.adapters.sources import Sources
 from frontier.usecases import models, stored_models
@@ -76,9 +77,9 @@ def require_nothing_or_whole(folder: Path, digest: str) -> None:
     store = BlobStore(folder)
     assert not store.broken(), store.broken()
     for model in store.all():
-        assert sha256(model.path) == digest
+        assert digest_of(model.path).whole == digest
     for blob in (folder / "blobs").glob("sha256-*"):
-        assert sha256(blob) == digest, blob
+        assert digest_of(blob).whole == digest, blob
 
 
 def require_whole(folder: Path, digest: str) -> None:

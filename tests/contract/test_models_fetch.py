@@ -47,7 +47,7 @@ class Download:
             self.part,
             room=self.room.append,
             progress=lambda done, total: self.progress.append((done, total)),
-        )
+        ).whole
 
     @property
     def sidecar(self) -> Path:

@@ -12,6 +12,7 @@ from frontier.domain.errors import (
     DownloadError,
     ModelFormatError,
     NotFoundError,
+    RefusedError,
     StorageError,
     UsageError,
 )
@@ -414,3 +415,50 @@ def test_no_hub_at_all_is_a_failed_download(tmp_path: Path) -> None:
         make(tmp_path, HF_ENDPOINT=url).locate("hf:owner/re--po/m.gguf")
 
     assert "HTTPS_PROXY" in caught.value.hint
+
+
+def test_the_gguf_layer_of_a_registry_of_ollama_is_the_model(
+    server: Server, tmp_path: Path
+) -> None:
+    source = server.add_ollama("tiny:1b", MODEL)
+    sources = make(tmp_path)
+
+    remote = sources.locate(source)
+    fetched = fetch(sources, remote, tmp_path / "m.part")
+
+    assert (remote.digest, remote.size_bytes) == (digest(MODEL), len(MODEL))
+    assert remote.file_name == "tiny-1b.gguf"
+    assert fetched.path.read_bytes() == MODEL
+    manifest = server.of("/v2/library/tiny/manifests/1b")[0]
+    assert manifest.headers["accept"] == "application/vnd.docker.distribution.manifest.v2+json"
+
+
+@pytest.mark.parametrize(
+    ("layers", "kind", "why"),
+    [
+        ([], "model", "no GGUF file"),
+        ([MODEL], "tensor", "no GGUF file"),
+        ([MODEL, gguf(9000)], "model", "several GGUF files"),
+    ],
+)
+def test_a_model_of_ollama_without_the_one_gguf_file_is_refused(
+    server: Server, tmp_path: Path, layers: list[bytes], kind: str, why: str
+) -> None:
+    source = server.add_ollama("tiny:1b", *layers, kind=kind)
+
+    with pytest.raises(RefusedError, match=why) as caught:
+        make(tmp_path).locate(source)
+
+    assert "stack ollama" in caught.value.hint
+
+
+def test_an_answer_that_is_no_manifest_and_an_unknown_name_are_told(
+    server: Server, tmp_path: Path
+) -> None:
+    server.add("/v2/library/odd/manifests/latest", b"[]")
+    place = f"ollama:{server.host}/library"
+
+    with pytest.raises(DownloadError, match="no manifest"):
+        make(tmp_path).locate(f"{place}/odd")
+    with pytest.raises(DownloadError, match="404"):
+        make(tmp_path).locate(f"{place}/absent:1")

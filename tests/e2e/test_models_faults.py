@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -85,6 +86,51 @@ def test_a_killed_download_goes_on_with_the_next_byte(
     blob = Path(frontier.json("models", "list")["models"][0]["path"])
     assert blob.read_bytes() == model
     assert "ok" in frontier.ok("models", "check")
+
+
+class Throttle:
+    """Sends up to one byte, whichever it is, and then nothing until it is opened."""
+
+    def __init__(self, served: Served, stop: int) -> None:
+        self.stop, self.reached, self.opened = stop, threading.Event(), threading.Event()
+        served.gate = self
+
+    def __call__(self, sent: int) -> int:
+        if sent >= self.stop:
+            self.reached.set()
+            self.opened.wait(30)
+            return CHUNK
+        return min(CHUNK, self.stop - sent)
+
+
+def test_a_pull_killed_at_twenty_bytes_fetches_no_byte_twice_beyond_one_chunk(
+    frontier: Frontier, server: Server
+) -> None:
+    source = [server.url + "/m.gguf", "--name", "it"]
+    offsets = sorted(random.Random(5).sample(range(CHUNK, len(MODEL)), 20))
+    held = 0
+    for offset in offsets:
+        throttle = Throttle(server.routes["/m.gguf"], offset - held)
+        process = frontier.start("models", "pull", *source)
+        assert throttle.reached.wait(30)
+        sent = server.of("/m.gguf")[-1]
+        until(lambda: part_size(frontier) >= offset - CHUNK, what="all but a chunk")  # noqa: B023
+        process.kill()
+        process.wait()
+        throttle.opened.set()
+        assert sent.begin == held
+        held = part_size(frontier)
+        assert offset - CHUNK <= held <= offset
+
+    server.routes["/m.gguf"].gate = lambda sent: None
+    frontier.ok("models", "pull", *source)
+
+    blob = Path(frontier.json("models", "list")["models"][0]["path"])
+    begins = [request.begin for request in server.of("/m.gguf")]
+    again = sum(max(0, stop - begin) for stop, begin in zip(offsets, begins[1:], strict=True))
+    assert blob.read_bytes() == MODEL
+    assert again <= 20 * CHUNK
+    assert len(begins) == 21
 
 
 def test_an_interrupt_keeps_what_came(frontier: Frontier, server: Server) -> None:

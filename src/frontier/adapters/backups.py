@@ -8,7 +8,7 @@ from pathlib import Path
 
 from frontier.adapters import backup_archive
 from frontier.adapters.backup_archive import SUFFIX, Progress, Sink
-from frontier.adapters.blobs import sha256
+from frontier.adapters.digests import digest_of
 from frontier.adapters.files import locked, storage_errors
 from frontier.domain.backup import Backup, Manifest, check_name
 from frontier.domain.errors import FrontierError, NotFoundError, RefusedError
@@ -79,7 +79,7 @@ class Backups:
     @staticmethod
     def digest(path: Path) -> str:
         """Return the SHA-256 of a file in the spool."""
-        return sha256(path)
+        return digest_of(path).whole
 
     def all(self) -> tuple[Backup, ...]:
         """Return all backups, newest first; those that cannot be read come last."""

@@ -4,6 +4,7 @@
 
     blobs/sha256-<hex>                   whole, verified, read-only
     refs/<quoted name>.json              which blob a name means, and when it was last verified
+    parts/sha256-<hex>.json              what every part of a blob has to be
     partial/<quoted name>~<hash>.part    what has come so far; more files of that stem belong to it
     partial/<quoted name>.lock           held while one command pulls or removes that name
     lock                                 held while refs and blobs change, for milliseconds
@@ -13,20 +14,21 @@ import contextlib
 import hashlib
 import math
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
+from frontier.adapters.blobs_parts import Parts
 from frontier.adapters.blobs_refs import Refs, Stamp, quoted
+from frontier.adapters.digests import digest_of, parts_of
 from frontier.adapters.files import locked, storage_errors, sync_folder
 from frontier.domain.errors import BusyError, StorageError
-from frontier.domain.model import Health, Model
+from frontier.domain.model import Damage, Health, Model
 from frontier.ports import Reporter
 
 _PATIENCE_S = 30.0
-_BUFFER_BYTES = 1 << 20
 
 
 def _ignore(_done: int, /) -> None:
@@ -44,6 +46,7 @@ class BlobStore:
         self.root = root
         self._blobs, self._partial = root / "blobs", root / "partial"
         self._refs = Refs(root / "refs", self.blob)
+        self._parts = Parts(root / "parts")
 
     def all(self) -> tuple[Model, ...]:
         """Return all models by name; names in `broken` are missing."""
@@ -108,7 +111,7 @@ class BlobStore:
 
     def verify(self, model: Model, watch: Callable[[int], None] = _ignore) -> Health:
         """Hash the blob of *model* and remember the outcome; *watch* hears the bytes done."""
-        health = _health(model, watch)
+        health = self._health(model, watch)
         # What is bad is remembered too: its stamp may still fit. A store that cannot be
         # written can be verified all the same.
         with contextlib.suppress(StorageError, BusyError, FileNotFoundError), self._changing():
@@ -116,15 +119,39 @@ class BlobStore:
                 self._refs.write(model, Stamp.of(model.path) if health == "ok" else None)
         return health
 
+    def damage(
+        self, model: Model, watch: Callable[[int], None] = _ignore
+    ) -> tuple[Damage, ...] | None:
+        """Return the damaged stretches of the blob, None where they cannot be told."""
+        return self._parts.damage(model, watch)
+
+    def mend(self, model: Model, begin: int, data: bytes) -> None:
+        """Write *data*, verified, over a damaged part of the blob, for every name that has it.
+
+        Raises:
+            CorruptBlobError: *data* is not what has to be there; nothing is written.
+            StorageError: the blob cannot be written.
+        """
+        self._parts.mend(model, begin, data)
+
     def adopt(self, name: str, *, digest: str, source: str, file_name: str) -> Model | None:
         """Name a blob that is here already; None if it is not, or not intact."""
         path = self.blob(digest)
-        if not path.exists() or sha256(path) != digest:
+        if not path.exists() or digest_of(path).whole != digest:
             return None
         with self._changing():
             return self._name(name, digest, source, file_name) if path.exists() else None
 
-    def publish(self, file: Path, name: str, *, digest: str, source: str, file_name: str) -> Model:
+    def publish(
+        self,
+        file: Path,
+        name: str,
+        *,
+        digest: str,
+        source: str,
+        file_name: str,
+        parts: Sequence[str] = (),
+    ) -> Model:
         """Make *file*, verified and from this store's partial folder, the blob of *name*.
 
         A kill on the way leaves *file* in place, so that the next pull needs no network.
@@ -136,6 +163,8 @@ class BlobStore:
         with self._changing(), storage_errors(blob):
             self._blobs.mkdir(parents=True, exist_ok=True)
             file.chmod(0o444)
+            if parts:
+                self._parts.keep(digest, file.stat().st_size, parts)
             _link_over(file, blob)
             model = self._name(name, digest, source, file_name)
             self._sweep()
@@ -183,6 +212,22 @@ class BlobStore:
         with locked(self.root / "lock", doing="models", wait_s=_PATIENCE_S):
             yield
 
+    def _health(self, model: Model, watch: Callable[[int], None]) -> Health:
+        try:
+            if model.path.stat().st_size < model.size_bytes:
+                return "truncated"
+            known = self._parts.of(model)
+            if known and parts_of(model.path, watch) == known:
+                return "ok"
+            digest = digest_of(model.path, watch)
+        except FileNotFoundError:
+            return "missing"
+        if digest.whole != model.digest:
+            return "corrupt"
+        with contextlib.suppress(StorageError):  # a store that cannot be written
+            self._parts.keep(model.digest, model.size_bytes, digest.parts)
+        return "ok"
+
     def _name_lock(self, name: str) -> Path:
         return self._partial / f"{quoted(name)}.lock"
 
@@ -221,28 +266,8 @@ class BlobStore:
             freed += path.stat().st_size
             path.unlink()
         self._refs.clean()
+        self._parts.forget([path.name.removeprefix("sha256-") for path in self._blobs.glob("*")])
         return freed
-
-
-def sha256(path: Path, watch: Callable[[int], None] = _ignore) -> str:
-    """Return the digest of *path*; *watch* hears the bytes done."""
-    digest, done = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while chunk := file.read(_BUFFER_BYTES):
-            digest.update(chunk)
-            done += len(chunk)
-            watch(done)
-    return digest.hexdigest()
-
-
-def _health(model: Model, watch: Callable[[int], None]) -> Health:
-    try:
-        size = model.path.stat().st_size
-        if size < model.size_bytes:
-            return "truncated"
-        return "ok" if sha256(model.path, watch) == model.digest else "corrupt"
-    except FileNotFoundError:
-        return "missing"
 
 
 def _link_over(file: Path, blob: Path) -> None:

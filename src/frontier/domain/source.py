@@ -11,10 +11,17 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from frontier.domain.errors import UsageError
 from frontier.domain.names import name_from_file
 
-PREFIXES = ("pypi:", "hf:", "https:", "http:", "file:")
+PREFIXES = ("pypi:", "hf:", "ollama:", "https:", "http:", "file:")
+
+OLLAMA_REGISTRY = "registry.ollama.ai"
+OLLAMA_LIBRARY = "library"
 
 _PACKAGE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([A-Za-z0-9.+!_-]+)/(.+)")
 _HUB = re.compile(r"([\w.-]+/[\w.-]+?)(?:@([\w.-]+))?(?:/(.+\.gguf)|:([\w.-]+))")
+_OLLAMA = re.compile(
+    r"(?:(?P<host>\w[\w.:-]*)/)??(?:(?P<namespace>\w[\w-]*)/)?"
+    r"(?P<model>\w[\w.-]*)(?::(?P<tag>\w[\w.-]*))?"
+)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -45,6 +52,27 @@ class HubSource:
 
 
 @dataclass(frozen=True, slots=True)
+class OllamaSource:
+    """``ollama:[host/][namespace/]model[:tag]``: the GGUF layer of a model in a registry."""
+
+    host: str
+    namespace: str
+    model: str
+    tag: str
+
+    def __str__(self) -> str:
+        is_usual = (self.host, self.namespace) == (OLLAMA_REGISTRY, OLLAMA_LIBRARY)
+        place = "" if is_usual else f"{self.host}/{self.namespace}/"
+        return f"ollama:{place}{self.model}:{self.tag}"
+
+    @property
+    def url(self) -> str:
+        """Return the address that manifests and blobs lie below."""
+        scheme = "http" if is_loopback(f"//{self.host}") else "https"
+        return f"{scheme}://{self.host}/v2/{self.namespace}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
 class WebSource:
     """``https://host/file.gguf[#sha256=...]``; its text never shows a password."""
 
@@ -65,7 +93,7 @@ class FileSource:
         return f"file:{self.path}"
 
 
-Source = PackageSource | HubSource | WebSource | FileSource
+Source = PackageSource | HubSource | OllamaSource | WebSource | FileSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +125,13 @@ class Fetched:
         path: Where it lies.
         digest: Its SHA-256.
         file_name: What its source calls it.
+        parts: SHA-256 of every part, () where only the whole was read.
     """
 
     path: Path
     digest: str
     file_name: str
+    parts: tuple[str, ...] = ()
 
 
 def is_source(text: str) -> bool:
@@ -121,6 +151,8 @@ def parse_source(text: str) -> Source:
             return _package(text, rest)
         case "hf":
             return _hub(text, rest)
+        case "ollama":
+            return _ollama(text, rest)
         case "https" | "http":
             return _web(text)
         case "file" if rest:
@@ -139,6 +171,8 @@ def name_from_source(source: Source) -> str:
             return f"{family}:{quant.lower()}"
         case HubSource(_, _, file, _):
             return name_from_file(file)
+        case OllamaSource(_, _, model, tag):
+            return f"{model}:{tag}".lower()
         case WebSource(url, _):
             return name_from_file(unquote(urlsplit(url).path))
         case FileSource(path):
@@ -174,6 +208,17 @@ def _hub(text: str, rest: str) -> HubSource:
         raise _wrong(text, "For instance: hf:owner/repo/file.gguf or hf:owner/repo:Q4_K_M")
     repo, revision, file, quant = (group or "" for group in found.groups())
     return HubSource(repo, revision, file, quant)
+
+
+def _ollama(text: str, rest: str) -> OllamaSource:
+    if not (found := _OLLAMA.fullmatch(rest)):
+        raise _wrong(text, "For instance: ollama:qwen3.5:9b or ollama:host/namespace/model:tag")
+    return OllamaSource(
+        host=(found["host"] or OLLAMA_REGISTRY).lower(),
+        namespace=found["namespace"] or OLLAMA_LIBRARY,
+        model=found["model"],
+        tag=found["tag"] or "latest",
+    )
 
 
 def _web(text: str) -> WebSource:

@@ -1,12 +1,12 @@
 """Where models come from and lie."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from frontier.domain.catalog import CatalogEntry
-from frontier.domain.model import GgufHeader, Health, Model
+from frontier.domain.model import Damage, GgufHeader, Health, Model
 from frontier.domain.source import Fetched, Remote
 from frontier.ports.reporting import Reporter
 
@@ -72,6 +72,22 @@ class ModelSources(Protocol):
         """
         ...
 
+    def stretch(
+        self, remote: Remote, begin: int, end: int, take: Callable[[int, bytes], None]
+    ) -> None:
+        """Read the model file of *remote* from byte *begin* up to *end*.
+
+        Args:
+            remote: What `locate` returned.
+            begin: Where a part begins.
+            end: Where a part ends.
+            take: Gets each part, and where it begins; may raise.
+
+        Raises:
+            DownloadError: the place does not answer, or gives no parts of a file.
+        """
+        ...
+
 
 class ModelStore(Protocol):
     """The models on this machine."""
@@ -116,12 +132,37 @@ class ModelStore(Protocol):
         """Hash the blob of *model* and remember the outcome; *watch* hears the bytes done."""
         ...
 
+    def damage(self, model: Model, watch: Callable[[int], None] = ...) -> tuple[Damage, ...] | None:
+        """Return the damaged stretches of the blob, None where they cannot be told."""
+        ...
+
+    def mend(self, model: Model, begin: int, data: bytes) -> None:
+        """Write *data*, verified, over a damaged part of the blob, for every name that has it.
+
+        Raises:
+            CorruptBlobError: *data* is not what has to be there; nothing is written.
+            StorageError: the blob cannot be written.
+        """
+        ...
+
     def adopt(self, name: str, *, digest: str, source: str, file_name: str) -> Model | None:
         """Name a blob that is here already; None if it is not, or not intact."""
         ...
 
-    def publish(self, file: Path, name: str, *, digest: str, source: str, file_name: str) -> Model:
-        """Make *file*, verified, the blob of *name*; all or nothing."""
+    def publish(
+        self,
+        file: Path,
+        name: str,
+        *,
+        digest: str,
+        source: str,
+        file_name: str,
+        parts: Sequence[str] = (),
+    ) -> Model:
+        """Make *file*, verified, the blob of *name*; all or nothing.
+
+        *parts* are the digests of its parts, () where only the whole was read.
+        """
         ...
 
     def discard(self, name: str) -> int:

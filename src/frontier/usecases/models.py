@@ -21,6 +21,7 @@ from frontier.domain.source import (
     parse_source,
 )
 from frontier.ports import Catalog, ModelSources, ModelStore, Reporter
+from frontier.usecases.model_repair import repair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +30,12 @@ class Pulled:
 
     Attributes:
         downloaded: False where the model was here already, whole.
+        repaired_bytes: What came of it, where only its damaged parts were fetched; else 0.
     """
 
     model: Model
     downloaded: bool
+    repaired_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +111,8 @@ def pull(
         if model := _present(wanted, store) or _adopted(wanted, store):
             store.discard(wanted.name)
             return Pulled(model=model, downloaded=False)
+        if repaired := _repaired(wanted, store, sources, reporter):
+            return repaired
         return _obtain(wanted, store, sources, reporter)
 
 
@@ -255,6 +260,17 @@ def _adopted(wanted: _Wanted, store: ModelStore, digest: str = "") -> Model | No
     return store.adopt(wanted.name, digest=digest, source=source, file_name=name)
 
 
+def _repaired(
+    wanted: _Wanted, store: ModelStore, sources: ModelSources, reporter: Reporter
+) -> Pulled | None:
+    """Fetch only the damaged parts of a model that is here; None where that cannot be done."""
+    model = store.load(wanted.name)
+    if model is None or not wanted.is_met_by(model):
+        return None
+    fetched = repair(model, wanted.sources, store=store, sources=sources, reporter=reporter)
+    return Pulled(model=model, downloaded=True, repaired_bytes=fetched) if fetched else None
+
+
 def _obtain(
     wanted: _Wanted, store: ModelStore, sources: ModelSources, reporter: Reporter
 ) -> Pulled:
@@ -292,6 +308,7 @@ def _from(
         # a relative path means nothing to the next command
         source=remote.url if source.startswith("file:") else _public(source),
         file_name=fetched.file_name,
+        parts=fetched.parts,
     )
     return Pulled(model=model, downloaded=True)
 

@@ -1,14 +1,14 @@
 """Look after stored models: list, show, check and remove them."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 
 from frontier.domain.catalog import CatalogEntry
 from frontier.domain.errors import CorruptBlobError, RefusedError
-from frontier.domain.model import GgufHeader, Health, Model
+from frontier.domain.model import Damage, GgufHeader, Health, Model
 from frontier.domain.names import resolve
 from frontier.ports import Catalog, HeaderReader, ModelStore, Reporter
-from frontier.usecases.models import find, unknown_model
+from frontier.usecases.models import Pulled, find, unknown_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,21 @@ class ModelDetails:
 
 @dataclass(frozen=True, slots=True)
 class CheckedModel:
-    """One model's health, and where its blob lies."""
+    """One model's health, and where its blob lies.
+
+    Attributes:
+        health: As it was found, before any repair.
+        damage: The stretches that are bad, () where that cannot be told, or none is.
+        repaired_bytes: What was fetched again, or with a dry run would be; None for nothing.
+        is_repaired: It is whole again.
+    """
 
     name: str
     health: Health
     path: str
+    damage: tuple[Damage, ...] = ()
+    repaired_bytes: int | None = None
+    is_repaired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +79,8 @@ class CheckReport:
 
     @property
     def bad(self) -> tuple[CheckedModel, ...]:
-        """Return those that are not ok."""
-        return tuple(model for model in self.models if model.health != "ok")
+        """Return those that are not ok now."""
+        return tuple(m for m in self.models if m.health != "ok" and not m.is_repaired)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,12 +135,27 @@ def show(
 
 
 def check(
-    names: list[str], *, store: ModelStore, catalog: Catalog, reporter: Reporter
+    names: list[str],
+    *,
+    store: ModelStore,
+    catalog: Catalog,
+    reporter: Reporter,
+    repair: Callable[[str], Pulled] | None = None,
+    dry_run: bool = False,
 ) -> CheckReport:
     """Hash the named models again, all if none is named.
 
+    Args:
+        names: Of the store.
+        store: Where they lie.
+        catalog: Known names, for the errors.
+        reporter: Shows progress.
+        repair: Brings a model that is bad; None to tell only.
+        dry_run: Tell what a repair would fetch.
+
     Raises:
         ModelNotFoundError: one of them is not here.
+        FrontierError: a repair failed; what was mended before stays so.
     """
     broken = {name: CheckedModel(name, "corrupt", "") for name in store.broken()}
     chosen = [n for name in names if (n := resolve(name, broken))]
@@ -139,10 +164,27 @@ def check(
     ]
     if not names:
         chosen, models = [*broken], [*store.all()]
-    checked = [_checked(model, store, reporter) for model in models]
-    return CheckReport(
-        tuple(sorted([*(broken[n] for n in chosen), *checked], key=lambda c: c.name))
-    )
+    checked = [*(broken[n] for n in chosen), *(_checked(m, store, reporter) for m in models)]
+    if dry_run:
+        checked = [_foreseen(model, store) for model in checked]
+    elif repair:
+        checked = [model if model.health == "ok" else _repaired(model, repair) for model in checked]
+    return CheckReport(tuple(sorted(checked, key=lambda c: c.name)))
+
+
+def _repaired(checked: CheckedModel, repair: Callable[[str], Pulled]) -> CheckedModel:
+    pulled = repair(checked.name)
+    fetched = pulled.repaired_bytes or (pulled.model.size_bytes if pulled.downloaded else 0)
+    return replace(checked, repaired_bytes=fetched, is_repaired=True, path=str(pulled.model.path))
+
+
+def _foreseen(checked: CheckedModel, store: ModelStore) -> CheckedModel:
+    if checked.health == "ok":
+        return checked
+    model = store.load(checked.name)
+    whole = model.size_bytes if model else None
+    parts = sum(stretch.size_bytes for stretch in checked.damage)
+    return replace(checked, repaired_bytes=parts or whole)
 
 
 def remove(name: str, *, store: ModelStore, running: str = "", dry_run: bool = False) -> Removed:
@@ -175,4 +217,5 @@ def remove(name: str, *, store: ModelStore, running: str = "", dry_run: bool = F
 def _checked(model: Model, store: ModelStore, reporter: Reporter) -> CheckedModel:
     with reporter.task(f"checking {model.name}", total=model.size_bytes, unit="bytes") as task:
         health = store.verify(model, task.update)
-    return CheckedModel(model.name, health, str(model.path))
+    damage = () if health == "ok" else store.damage(model) or ()
+    return CheckedModel(model.name, health, str(model.path), damage)

@@ -79,7 +79,7 @@ def test_a_bad_model_ends_with_code_one_and_the_next_move(cli: Cli) -> None:
     assert report.splitlines() == [
         "NAME         HEALTH",
         "mine:latest  missing",
-        "hint: frontier models pull mine:latest",
+        "hint: frontier models check --repair mine:latest",
     ]
 
 

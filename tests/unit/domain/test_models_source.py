@@ -4,6 +4,7 @@ from frontier.domain.errors import UsageError
 from frontier.domain.source import (
     FileSource,
     HubSource,
+    OllamaSource,
     PackageSource,
     Remote,
     WebSource,
@@ -33,6 +34,31 @@ SHA = "ab" * 32
             "hf:owner/Repo.x-GGUF@abc123:Q4_K_M",
             HubSource("owner/Repo.x-GGUF", "abc123", "", "Q4_K_M"),
             "repo.x:q4_k_m",
+        ),
+        (
+            "ollama:qwen3.5:9b",
+            OllamaSource("registry.ollama.ai", "library", "qwen3.5", "9b"),
+            "qwen3.5:9b",
+        ),
+        (
+            "ollama:nomic",
+            OllamaSource("registry.ollama.ai", "library", "nomic", "latest"),
+            "nomic:latest",
+        ),
+        (
+            "ollama:me/My-Model:Q4",
+            OllamaSource("registry.ollama.ai", "me", "My-Model", "Q4"),
+            "my-model:q4",
+        ),
+        (
+            "ollama:127.0.0.1:5000/library/x:1",
+            OllamaSource("127.0.0.1:5000", "library", "x", "1"),
+            "x:1",
+        ),
+        (
+            "ollama:hf.co/owner/Repo-GGUF:Q4_K_M",
+            OllamaSource("hf.co", "owner", "Repo-GGUF", "Q4_K_M"),
+            "repo-gguf:q4_k_m",
         ),
         (
             f"https://example.org/a/Model-Q4_0.gguf?x=1#sha256={SHA}",
@@ -72,6 +98,9 @@ def test_every_form_of_a_source_is_understood(text: str, source: object, name: s
         "http://example.org/x.gguf",
         "http://[2001:db8::1]/x.gguf",
         "file:",
+        "ollama:",
+        "ollama:a/b/c/d",
+        "ollama:x:",
         "ftp://x/y",
     ],
 )
@@ -91,3 +120,18 @@ def test_passwords_never_show() -> None:
     with pytest.raises(UsageError) as caught:
         parse_source("http://me:secret@example.org/m.gguf")
     assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("ollama:x", "https://registry.ollama.ai/v2/library/x"),
+        ("ollama:hf.co/o/r:Q8_0", "https://hf.co/v2/o/r"),
+        ("ollama:127.0.0.1:50/library/x", "http://127.0.0.1:50/v2/library/x"),
+    ],
+)
+def test_a_registry_is_asked_with_tls_unless_it_is_this_machine(text: str, url: str) -> None:
+    source = parse_source(text)
+
+    assert isinstance(source, OllamaSource)
+    assert source.url == url
