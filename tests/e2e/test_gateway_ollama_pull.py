@@ -58,7 +58,7 @@ def test_conformance_085_a_model_of_the_catalog_is_really_pulled(
     assert {step.digest for step in layers} == {f"sha256:{SHA256}"}
     assert layers[-1].completed == layers[-1].total
     assert steps[-1].status == "success"
-    (blob,) = (p for p in workspace.rglob("*") if p.is_file() and SHA256 in p.name)
+    (blob,) = (p for p in workspace.rglob("blobs/*") if SHA256 in p.name)
     assert blob.stat().st_size == layers[-1].total
     again = client.pull("smollm2:135m", stream=False)
     assert again.status == "success"
