@@ -30,9 +30,8 @@ Row = tuple[str, str]
 
 def machine_rows(machine: Machine) -> list[Row]:
     """Return a name and what was found for each part of *machine*."""
-    system = [machine.os_version, machine.arch, *(_VIRTUAL[v] for v in machine.virtual)]
     return [
-        ("system", ", ".join(system)),
+        ("system", _system(machine)),
         ("cpu", _cpu(machine.cpu)),
         *_numa(machine),
         ("memory", _memory(machine.memory)),
@@ -43,12 +42,22 @@ def machine_rows(machine: Machine) -> list[Row]:
     ]
 
 
+def _system(machine: Machine) -> str:
+    name = f"macOS {machine.os_version}" if machine.os == "macos" else machine.os_version
+    return ", ".join([name, machine.arch, *(_VIRTUAL[v] for v in machine.virtual)])
+
+
 def _cpu(cpu: Cpu) -> str:
     fast = f" ({cpu.performance} fast)" if cpu.performance else ""
     quota = f" (a control group grants {cpu.quota:g})" if cpu.quota else ""
-    counts = f"{cpu.physical} cores{fast}, {cpu.logical} threads, {cpu.usable} usable{quota}"
+    cores, threads = _count(cpu.physical, "core"), _count(cpu.logical, "thread")
+    counts = f"{cores}{fast}, {threads}, {cpu.usable} usable{quota}"
     features = " ".join(cpu.vectors or cpu.features)
     return f"{cpu.model}: {counts}; {features or 'no vector features known'}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _numa(machine: Machine) -> list[Row]:
@@ -89,7 +98,7 @@ def _gpu(gpu: Gpu) -> str:
         f"ROCm {gpu.rocm_version}" if gpu.rocm_version else "",
         gpu.compute_capability,
         "Level Zero" if gpu.has_level_zero else "",
-        f"MIG, {len(gpu.mig)} devices" if gpu.is_mig else "",
+        f"MIG, {_count(len(gpu.mig), 'device')}" if gpu.is_mig else "",
     ]
     return ", ".join([f"{gpu.name}: {_gpu_memory(gpu)}", *filter(None, about)])
 
@@ -125,7 +134,7 @@ def _apple(chip: AppleChip) -> str:
 def _desktop(desktop: DockerDesktop) -> str:
     memory, cpus = desktop.memory_bytes, desktop.cpus
     told = [
-        f"{cpus} CPUs" if cpus else "all CPUs",
+        _count(cpus, "CPU") if cpus else "all CPUs",
         size(memory) if memory else "Docker Desktop's default of memory",
     ]
     if desktop.disk_image and desktop.disk_used_bytes is not None:

@@ -101,12 +101,13 @@ def gpus_of(machine: Machine, name: Accelerator) -> list[Gpu]:
 
 
 def _computes(gpu: Gpu) -> bool:
-    return not gpu.is_integrated or gpu.compute_capability in _ROCM_INTEGRATED
+    is_weak = gpu.is_integrated and gpu.vendor != "nvidia"
+    return not is_weak or gpu.compute_capability in _ROCM_INTEGRATED
 
 
 def hidden_gpus(machine: Machine) -> tuple[Obstacle, ...]:
     """Return the GPUs that are built in but that no driver lets anyone use."""
-    seen = {gpu.vendor for gpu in machine.gpus if not gpu.is_integrated}
+    seen = {gpu.vendor for gpu in machine.gpus if _computes(gpu)}
     starts = tuple(start for vendor in _TOOLS if vendor not in seen for start in _TOOLS[vendor])
     lines = [line for line in machine.problems if line.startswith(starts)]
     return tuple(Obstacle(why=line, hint="frontier doctor") for line in lines)

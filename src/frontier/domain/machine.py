@@ -1,5 +1,6 @@
 """The machine as Frontier sees it: what computes, how much fits, and what could not be read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -135,7 +136,7 @@ class Gpu:
         has_level_zero: Intel's library for computing is installed, which SYCL programs need.
         uuid: ``GPU-...``, empty if unknown.
         address: On the PCI bus, ``0000:01:00.0``; empty if unknown.
-        is_integrated: Part of the processor: its memory is main memory, and it is slow.
+        is_integrated: Part of the processor: its memory is main memory.
         memory_shared_bytes: Main memory that it may use beside its own, None if not told.
         is_mig: MIG mode is on: programs see *mig*, never the GPU itself.
     """
@@ -160,15 +161,20 @@ class Gpu:
     def largest_total_bytes(self) -> int | None:
         """What one program can get at most: of the largest MIG device where MIG is on."""
         if self.is_mig:
-            return max((d.memory_total_bytes or 0 for d in self.mig), default=0)
+            return _largest([device.memory_total_bytes for device in self.mig])
         return self.memory_total_bytes
 
     @property
     def largest_free_bytes(self) -> int | None:
-        """What one program can get now, in the same sense."""
+        """What one program can get now, in the same sense; 0 without any MIG device."""
         if self.is_mig:
-            return max((d.memory_free_bytes or 0 for d in self.mig), default=0)
+            return _largest([device.memory_free_bytes for device in self.mig])
         return self.memory_free_bytes
+
+
+def _largest(sizes: Sequence[int | None]) -> int | None:
+    known = [size for size in sizes if size is not None]
+    return max(known, default=None if sizes else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from frontier.adapters.machine import amd, nvidia
+from frontier.adapters.machine import amd, intel, nvidia
 from frontier.adapters.machine.tools import Run, ToolError, ToolMissingError
 from frontier.domain.machine import Gpu
 
@@ -223,7 +223,7 @@ def test_the_kernel_stands_in_for_both_tools(tmp_path: Path) -> None:
 
     gpus, problems = amd.probe(tools({}), tmp_path)
 
-    assert problems == ()
+    assert problems == ("gpu name: the kernel tells 0x744c, amd-smi of ROCm the name",)
     assert [gpu.name for gpu in gpus] == ["AMD GPU 0x744c", "AMD Radeon PRO W7900"]
     assert {gpu.memory_free_bytes for gpu in gpus} == {48_000_000_000}
     assert {gpu.driver for gpu in gpus} == {"6.8.5"}
@@ -260,3 +260,151 @@ def test_amd_tools_that_hang_are_a_problem_each() -> None:
         (),
         ("amd-smi: timed out after 5 s", "rocm-smi: timed out after 5 s"),
     )
+
+
+A100 = "NVIDIA A100-SXM4-40GB, 40960 MiB, 40315 MiB, 575.57.08, 8.0, GPU-1, 00000000:00:04.0, {}\n"
+LISTED = "GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-1)\n"
+PART = "  MIG 3g.20gb     Device  0: (UUID: MIG-1)\n"
+MEASURED = """<?xml version="1.0" ?>
+<nvidia_smi_log><gpu id="00000000:00:04.0"><mig_devices><mig_device><index>0</index>
+<fb_memory_usage><total>19968 MiB</total><free>[N/A]</free></fb_memory_usage>
+</mig_device></mig_devices><uuid>GPU-1</uuid></gpu></nvidia_smi_log>
+"""
+
+
+def in_mig_mode(listed: str | ToolError, measured: str | ToolError) -> Run:
+    return tools(
+        {
+            "nvidia-smi --query-gpu": A100.format("Enabled"),
+            "nvidia-smi -L": listed,
+            "nvidia-smi -q -x": measured,
+            "nvidia-smi": said("nvidia/banner.txt"),
+        }
+    )
+
+
+def test_programs_get_a_mig_device_and_never_the_gpu() -> None:
+    (gpu,), problems = nvidia.probe(in_mig_mode(LISTED + PART, MEASURED), NOWHERE)
+
+    (device,) = gpu.mig
+    assert problems == ()
+    assert (device.profile, device.uuid) == ("3g.20gb", "MIG-1")
+    assert (device.memory_total_bytes, device.memory_free_bytes) == (19968 * MIB, None)
+    assert (gpu.largest_total_bytes, gpu.largest_free_bytes) == (19968 * MIB, None)
+
+
+def test_mig_mode_without_devices_leaves_nothing_to_compute_on() -> None:
+    empty = "<nvidia_smi_log><gpu><uuid>GPU-1</uuid></gpu></nvidia_smi_log>"
+
+    (gpu,), (problem,) = nvidia.probe(in_mig_mode(LISTED, empty), NOWHERE)
+
+    assert (gpu.is_mig, gpu.mig, gpu.largest_total_bytes) == (True, (), 0)
+    assert "has no MIG devices to compute on: create some" in problem
+
+
+@pytest.mark.parametrize(
+    ("listed", "measured", "problem"),
+    [
+        (LISTED, MEASURED, "nvidia-smi: its two listings of MIG devices do not agree"),
+        (LISTED + PART, "<html>", "nvidia-smi: unexpected output: no element found"),
+        (ToolError("nvidia-smi: exit code 1"), MEASURED, "nvidia-smi: exit code 1"),
+    ],
+)
+def test_mig_devices_that_one_listing_hides_are_told_by_the_other(
+    listed: str, measured: str, problem: str
+) -> None:
+    (gpu,), problems = nvidia.probe(in_mig_mode(listed, measured), NOWHERE)
+
+    assert len(gpu.mig) == 1
+    assert len(problems) == 1
+    assert problems[0].startswith(problem)
+
+
+def test_a_whole_gpu_counts_with_its_own_memory() -> None:
+    (gpu,), _ = nvidia.probe(nvidia_smi(A100.format("Disabled")), NOWHERE)
+
+    assert (gpu.largest_total_bytes, gpu.largest_free_bytes) == (40960 * MIB, 40315 * MIB)
+
+
+def test_drivers_from_610_on_call_the_version_of_cuda_otherwise() -> None:
+    run = nvidia_smi(A100.format("Disabled"), "nvidia/banner-610.txt")
+
+    assert [gpu.cuda_version for gpu in nvidia.probe(run, NOWHERE)[0]] == ["13.3"]
+
+
+def test_a_driver_that_finds_no_cuda_says_so_and_keeps_its_gpu(tmp_path: Path) -> None:
+    banner = {"nvidia-smi --query-gpu": A100.format("Disabled"), "nvidia-smi": "CUDA Version: N/A"}
+
+    (gpu,), problems = nvidia.probe(tools(banner), tmp_path)
+
+    assert gpu.cuda_version == ""
+    assert problems == ("nvidia-smi: tells no CUDA version",)
+
+
+def test_wsl_whose_windows_shares_a_gpu_needs_its_tool(tmp_path: Path) -> None:
+    library = tmp_path / "usr/lib/wsl/lib/libcuda.so.1"
+    library.parent.mkdir(parents=True)
+    library.touch()
+
+    assert nvidia.probe(tools({}), tmp_path)[1] == (
+        "nvidia-smi: not installed, but Windows shares an NVIDIA GPU with WSL",
+    )
+
+
+def intel_card(root: Path, address: str, driver: str) -> Path:
+    folder = root / "sys/bus/pci/devices" / address
+    folder.mkdir(parents=True)
+    for name, text in (("vendor", "0x8086"), ("class", "0x030000"), ("device", "0xe20b")):
+        (folder / name).write_text(f"{text}\n")
+    (folder / "uevent").write_text(f"DRIVER={driver}\n" if driver else "PCI_CLASS=30000\n")
+    return folder
+
+
+def test_an_intel_card_with_the_old_driver_tells_its_memory(tmp_path: Path) -> None:
+    memory = intel_card(tmp_path, "0000:03:00.0", "i915") / "drm/card1/lmem_total_bytes"
+    memory.parent.mkdir(parents=True)
+    memory.write_text("16882073600\n")
+
+    (gpu,), problems = intel.probe(tools({}), tmp_path)
+
+    assert problems == ()
+    assert (gpu.name, gpu.memory_total_bytes) == ("Intel GPU 0xe20b", 16882073600)
+    assert (gpu.is_integrated, gpu.has_level_zero) == (False, False)
+
+
+def test_an_intel_card_that_no_driver_uses_is_a_problem(tmp_path: Path) -> None:
+    intel_card(tmp_path, "0000:03:00.0", "")
+    intel_card(tmp_path, "0000:00:02.0", "")  # a server's own: nobody computes on it
+
+    gpus, (problem,) = intel.probe(tools({}), tmp_path)
+
+    assert gpus == ()
+    assert problem.startswith("intel: this machine has an Intel GPU (e20b) that no driver uses")
+
+
+def test_xpu_smi_is_asked_where_there_is_a_card_and_knows_memory_and_name(tmp_path: Path) -> None:
+    dump = (
+        "Device Name,PCI BDF Address,Memory Physical Size\n"
+        '"Intel(R) Graphics [0x56c0]","0000:4D:00.0","14248.00 MiB"\n'
+    )
+    intel_card(tmp_path, "0000:4d:00.0", "i915")
+
+    (gpu,), problems = intel.probe(tools({"xpu-smi": dump}), tmp_path)
+
+    assert problems == ()
+    assert (gpu.name, gpu.memory_total_bytes) == ("Intel(R) Graphics [0x56c0]", 14248 * MIB)
+    assert intel.probe(tools({"xpu-smi": "N/A"}), tmp_path)[1] == ("xpu-smi: unexpected output",)
+
+
+def test_the_free_memory_of_amd_is_not_worth_losing_the_gpu_for() -> None:
+    static = said("amd/static-rocm7.json")
+    for answer, problem in (
+        (ToolError("amd-smi: exit code 1: busy"), "amd-smi: exit code 1: busy, so free memory"),
+        ("[{}]", "amd-smi: unexpected output: KeyError"),
+    ):
+        run = tools({"amd-smi static": static, "amd-smi metric": answer})
+
+        (gpu,), problems = amd.probe(run, NOWHERE)
+
+        assert gpu.memory_free_bytes is None
+        assert problems[0].startswith(problem)

@@ -124,7 +124,7 @@ def test_a_mac_whose_tools_print_garbage_gives_one_problem_each(tmp_path: Path) 
 
     machine = probe_machine(tmp_path, run=run, system="Darwin", arch="arm64")
 
-    assert parts(machine.problems) == ["cpu", "gpu cores", "vm_stat"]
+    assert parts(machine.problems) == ["gpu cores", "sysctl", "vm_stat"]
     assert machine.cpu.model == "arm64"
 
 

@@ -66,7 +66,7 @@ def test_a_server_is_shown_with_its_limits_gpus_and_problems() -> None:
 
 def test_a_mac_is_shown_with_its_chip() -> None:
     assert output.text(MAC).splitlines() == [
-        "system  15.5, arm64",
+        "system  macOS 15.5, arm64",
         "cpu     Apple M2 Max: 12 cores, 12 threads, 12 usable; no vector features known",
         "memory  50.0 GiB available of 96.0 GiB",
         "disk    unknown",

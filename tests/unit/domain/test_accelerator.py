@@ -31,6 +31,11 @@ LINUX = Machine(
 L4 = Gpu(vendor="nvidia", name="NVIDIA L4", driver="580.65.06", compute_capability="8.9")
 MI300 = Gpu(vendor="amd", name="AMD Instinct MI300X", compute_capability="gfx942")
 M2 = AppleChip(name="Apple M2 Max", gpu_cores=38, unified_memory_bytes=64 << 30)
+ARC = Gpu(vendor="intel", name="Intel Arc B580", driver="xe")
+UHD = Gpu(vendor="intel", name="Intel UHD Graphics 770", driver="i915", is_integrated=True)
+RAPHAEL = Gpu(vendor="amd", name="AMD Raphael", compute_capability="gfx1036", is_integrated=True)
+HALO = replace(RAPHAEL, name="Radeon 8060S", compute_capability="gfx1151")
+GB10 = Gpu(vendor="nvidia", name="NVIDIA GB10", compute_capability="12.1", is_integrated=True)
 NVIDIA = replace(LINUX, gpus=(L4,))
 AMD = replace(LINUX, gpus=(MI300,))
 MAC = replace(LINUX, os="macos", arch="arm64", apple=M2)
@@ -109,6 +114,36 @@ def refusal(
             "Docker can use the AMD Instinct MI300X",
         ),
         (
+            Surroundings(machine=replace(LINUX, gpus=(L4, RAPHAEL, UHD)), docker=TOOLKIT),
+            "docker",
+            "cuda",
+            "Docker can use the NVIDIA L4",
+        ),
+        (
+            Surroundings(machine=replace(LINUX, gpus=(GB10,)), docker=TOOLKIT),
+            "docker",
+            "cuda",
+            "Docker can use the NVIDIA GB10",
+        ),
+        (
+            Surroundings(machine=replace(LINUX, gpus=(HALO,)), docker=DOCKER, devices=AMD_FILES),
+            "docker",
+            "rocm",
+            "Docker can use the Radeon 8060S",
+        ),
+        (
+            Surroundings(machine=replace(LINUX, gpus=(RAPHAEL,)), docker=DOCKER, devices=AMD_FILES),
+            "docker",
+            "cpu",
+            "the AMD Raphael is part of the processor, no engine here uses it",
+        ),
+        (
+            Surroundings(machine=replace(LINUX, gpus=(ARC,)), native=built("vulkan")),
+            "native",
+            "vulkan",
+            "llama.cpp at /usr/bin/llama-server can use a GPU through vulkan",
+        ),
+        (
             Surroundings(machine=MAC, native=built("metal")),
             "native",
             "metal",
@@ -168,6 +203,28 @@ def test_auto_takes_the_gpu_that_the_engine_can_use(
             ),
             "docker",
             "nvidia-smi: not installed",
+        ),
+        (
+            Surroundings(
+                machine=replace(
+                    LINUX,
+                    gpus=(UHD,),
+                    problems=("nvidia-smi: not installed, but this machine has an NVIDIA GPU",),
+                ),
+                docker=TOOLKIT,
+            ),
+            "docker",
+            "nvidia-smi: not installed",
+        ),
+        (
+            Surroundings(machine=replace(LINUX, gpus=(ARC, UHD)), native=EMBEDDED),
+            "native",
+            "the Intel Arc B580 is used through Vulkan alone",
+        ),
+        (
+            Surroundings(machine=replace(LINUX, gpus=(ARC,)), docker=TOOLKIT),
+            "docker",
+            "the Intel Arc B580 is used through Vulkan alone",
         ),
     ],
 )

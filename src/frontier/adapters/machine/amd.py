@@ -13,6 +13,9 @@ from frontier.domain.machine import Gpu
 
 Json = dict[str, Any]
 
+_UNNAMED = "AMD GPU "
+_UNEXPECTED = (ValueError, LookupError, TypeError, AttributeError, OSError)
+
 # The amdsmi command prints MB and GB for powers of 1024.
 _UNITS = {"B": 0, "KB": 10, "MB": 20, "GB": 30, "KIB": 10, "MIB": 20, "GIB": 30}
 
@@ -21,19 +24,19 @@ def probe(run: Run, root: Path) -> tuple[tuple[Gpu, ...], tuple[str, ...]]:
     """Return the GPUs of the first source that lists any, and what went wrong before."""
     problems: list[str] = []
     sources: tuple[tuple[str, Callable[[], tuple[Gpu, ...]]], ...] = (
-        ("amd-smi", lambda: _amd_smi(run)),
+        ("amd-smi", lambda: _amd_smi(run, problems)),
         ("rocm-smi", lambda: _rocm_smi(run)),
         ("amdgpu", lambda: _kernel(root)),
     )
     for name, read in sources:
         try:
-            if gpus := read():
-                return _completed(root, gpus), tuple(problems)
+            if gpus := _completed(root, read()):
+                return gpus, (*problems, *_unnamed(gpus))
         except ToolMissingError:
             continue
         except ToolError as error:
             problems.append(str(error))
-        except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
+        except _UNEXPECTED as error:
             problems.append(f"{name}: unexpected output: {one_line(repr(error))}")
     if not problems and (found := pci.gpus(root, "amd")):
         named = f" ({found[0].name})" if found[0].name else ""
@@ -41,6 +44,12 @@ def probe(run: Run, root: Path) -> tuple[tuple[Gpu, ...], tuple[str, ...]]:
             f"amdgpu: this machine has an AMD GPU{named} that no driver uses: install ROCm"
         )
     return (), tuple(problems)
+
+
+def _unnamed(gpus: tuple[Gpu, ...]) -> tuple[str, ...]:
+    """Return what to say of GPUs that the kernel knows by number only."""
+    numbers = ", ".join(g.name.removeprefix(_UNNAMED) for g in gpus if g.name.startswith(_UNNAMED))
+    return (f"gpu name: the kernel tells {numbers}, amd-smi of ROCm the name",) if numbers else ()
 
 
 def _completed(root: Path, gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
@@ -56,33 +65,42 @@ def _with_kernel(root: Path, gpu: Gpu, targets: dict[str, str]) -> Gpu:
     shared = pci.read(card.folder / "mem_info_gtt_total") if card else ""
     return replace(
         gpu,
-        name=card.name if card and card.name and gpu.name.startswith("AMD GPU") else gpu.name,
+        name=card.name if card and card.name and gpu.name.startswith(_UNNAMED) else gpu.name,
         compute_capability=target,
         is_integrated=kfd.is_integrated(target),
         memory_shared_bytes=int(shared) if shared.isdigit() else None,
     )
 
 
-def _amd_smi(run: Run) -> tuple[Gpu, ...]:
+def _amd_smi(run: Run, problems: list[str]) -> tuple[Gpu, ...]:
     """Source: https://rocm.docs.amd.com/projects/amdsmi, "static" and "metric"."""
     cards = _cards(run(["amd-smi", "static", "--asic", "--bus", "--vram", "--driver", "--json"]))
+    gpus = {int(card["gpu"]): _amd_smi_card(card) for card in cards}
+    free = _free(run, problems) if gpus else {}
+    return tuple(replace(gpu, memory_free_bytes=free.get(i)) for i, gpu in gpus.items())
+
+
+def _amd_smi_card(card: Json) -> Gpu:
+    return Gpu(
+        vendor="amd",
+        name=_known(card["asic"]["market_name"]) or "AMD GPU",
+        memory_total_bytes=_amount(card["vram"]["size"]),
+        driver=_known(card.get("driver", {}).get("version")),
+        compute_capability=_known(card["asic"].get("target_graphics_version")),
+        address=_known(card.get("bus", {}).get("bdf")).lower(),
+    )
+
+
+def _free(run: Run, problems: list[str]) -> dict[int, int | None]:
+    """Return the free memory by GPU: good to know, not worth losing the GPU for."""
     try:
         usage = _cards(run(["amd-smi", "metric", "--mem-usage", "--json"]))
-    except ToolError:
-        usage = []  # what is free is good to know, not worth losing the GPU for
-    free = {card["gpu"]: _amount(card["mem_usage"]["free_vram"]) for card in usage}
-    return tuple(
-        Gpu(
-            vendor="amd",
-            name=_known(card["asic"]["market_name"]) or "AMD GPU",
-            memory_total_bytes=_amount(card["vram"]["size"]),
-            memory_free_bytes=free.get(card["gpu"]),
-            driver=_known(card.get("driver", {}).get("version")),
-            compute_capability=_known(card["asic"].get("target_graphics_version")),
-            address=_known(card.get("bus", {}).get("bdf")).lower(),
-        )
-        for card in cards
-    )
+        return {card["gpu"]: _amount(card["mem_usage"]["free_vram"]) for card in usage}
+    except ToolError as error:
+        problems.append(f"{error}, so free memory is unknown")
+    except _UNEXPECTED as error:
+        problems.append(f"amd-smi: unexpected output: {one_line(repr(error))}")
+    return {}
 
 
 def _cards(text: str) -> list[Json]:
@@ -144,7 +162,7 @@ def _kernel_card(device: Path, driver: str) -> Gpu:
     total = int((device / "mem_info_vram_total").read_text())
     return Gpu(
         vendor="amd",
-        name=name or f"AMD GPU {(device / 'device').read_text().strip()}",
+        name=name or f"{_UNNAMED}{(device / 'device').read_text().strip()}",
         memory_total_bytes=total,
         memory_free_bytes=total - int((device / "mem_info_vram_used").read_text()),
         driver=driver,

@@ -31,18 +31,19 @@ def cpu(root: Path, arch: str) -> Cpu:
     info = (root / "proc/cpuinfo").read_text(errors="replace")
     logical = len(re.findall(r"(?m)^processor\s*:", info)) or os.cpu_count() or 1
     flags = set((_field("flags|Features", info) or "").split())
+    siblings = _siblings(root)
     usable = _allowed(root) or logical
     quota = cgroup.cpu_quota(root)
     if quota is not None:
         usable = max(1, min(usable, int(quota)))
     return Cpu(
         model=_field("model name|Model|cpu model", info) or arch,
-        physical=len(set(_siblings(root).values())) or logical,
+        physical=len(set(siblings.values())) or logical,
         logical=logical,
         usable=usable,
         features=tuple(sorted(flags & FEATURES)),
         vectors=families(flags),
-        performance=_performance(root),
+        performance=_performance(root, siblings),
         quota=quota,
     )
 
@@ -53,9 +54,8 @@ def _siblings(root: Path) -> dict[int, str]:
     return {int(path.parts[-3].removeprefix("cpu")): read(path) for path in paths}
 
 
-def _performance(root: Path) -> int | None:
+def _performance(root: Path, siblings: dict[int, str]) -> int | None:
     """Return the fast cores: Intel's hybrids name them, Arm's cores have a capacity."""
-    siblings = _siblings(root)
     if fast := _cpus(read(root / "sys/devices/cpu_core/cpus")):
         return len({siblings.get(cpu, str(cpu)) for cpu in fast})
     paths = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpu_capacity")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from frontier.adapters.machine.tools import Run, ToolError
+from frontier.adapters.machine.tools import Run, ToolError, one_line
 from frontier.domain.machine import AppleChip, Cpu, Memory, Virtual
 from frontier.domain.vectors import families
 
@@ -17,7 +17,10 @@ _INTEL_FEATURES = frozenset({"AVX1.0", "AVX2", "F16C", "FMA", "AVX512F", "AVX512
 
 def version(run: Run) -> str:
     """Return macOS's version, like ``15.5``."""
-    return run(["sw_vers", "-productVersion"]).strip()
+    text = run(["sw_vers", "-productVersion"]).strip()
+    if not re.fullmatch(r"\d+(\.\d+)*", text):
+        raise ToolError(f"sw_vers: unexpected output: {one_line(text) or 'nothing'}")
+    return text
 
 
 def sysctl(run: Run) -> dict[str, str]:
@@ -32,7 +35,10 @@ def sysctl(run: Run) -> dict[str, str]:
         if not error.stdout:
             raise
         text = error.stdout  # one unreadable name does not spoil the others
-    return {name: value for name, _, value in (row.partition(": ") for row in text.splitlines())}
+    state = {name: value for name, _, value in (row.partition(": ") for row in text.splitlines())}
+    if "hw.memsize" not in state:  # every Mac tells it
+        raise ToolError(f"sysctl: unexpected output: {one_line(text) or 'nothing'}")
+    return state
 
 
 def cpu(run: Run, arch: str) -> Cpu:
@@ -125,5 +131,7 @@ def gpu_cores(run: Run) -> int | None:
 def file_system(run: Run, path: Path) -> str:
     """Return the kind of the file system that *path* lies on, from mount(8)."""
     rows = re.findall(r"(?m)^.+? on (/.*) \((\w+)", run(["mount"]))
+    if not rows:
+        raise ToolError("mount: unexpected output")
     mounts = {Path(place): kind for place, kind in rows}
     return next((mounts[p] for p in (path, *path.parents) if p in mounts), "")

@@ -38,6 +38,8 @@ def probe(run: Run, root: Path) -> Found:
 
 
 def _without_driver(root: Path) -> tuple[str, ...]:
+    if (root / "usr/lib/wsl/lib/libcuda.so.1").exists():  # Windows' driver brings both
+        return ("nvidia-smi: not installed, but Windows shares an NVIDIA GPU with WSL",)
     if not (found := plugged_in(root, "nvidia")):
         return ()
     named = f" ({found[0].name})" if found[0].name else ""
@@ -75,6 +77,7 @@ def _is_gpu(row: list[str]) -> bool:
 def _gpu(row: list[str]) -> Gpu:
     cells = ["" if cell.startswith("[") else cell for cell in row]
     name, total, free, driver, capability, uuid, address, mig = cells
+    is_mig = mig == "Enabled"
     return Gpu(
         vendor="nvidia",
         name=name,
@@ -84,7 +87,8 @@ def _gpu(row: list[str]) -> Gpu:
         compute_capability=capability,
         uuid=uuid,
         address=address.lower().removeprefix("0000"),  # its domain has eight digits
-        is_mig=mig == "Enabled",
+        is_integrated=row[1] == "[N/A]" and not is_mig,  # as on GB10 and Jetson
+        is_mig=is_mig,
     )
 
 

@@ -30,6 +30,8 @@ def mig_devices(run: Run) -> tuple[Devices, tuple[str, ...]]:
         problems.append(str(error))
     except (Xml.ParseError, ValueError) as error:
         problems.append(f"nvidia-smi: unexpected output: {one_line(str(error))}")
+    if not problems and named.keys() != sized.keys():
+        problems.append("nvidia-smi: its two listings of MIG devices do not agree")
     return _joined(named, sized), tuple(dict.fromkeys(problems))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from frontier.domain.machine import Vendor
 
 _VENDORS: dict[Vendor, str] = {"nvidia": "10de", "amd": "1002", "intel": "8086"}
+_MAKERS: dict[Vendor, str] = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel"}
 _DISPLAY_CLASS = "0x03"
 _NAMES = ("usr/share/misc/pci.ids", "usr/share/hwdata/pci.ids", "var/lib/pciutils/pci.ids")
 
@@ -70,16 +71,17 @@ def _gpu(root: Path, vendor: Vendor, folder: Path) -> PciGpu:
         address=folder.name,
         device=device,
         driver=uevent(folder).get("DRIVER", ""),
-        name=_name(root, _VENDORS[vendor], device),
+        name=_name(root, vendor, device),
     )
 
 
-def _name(root: Path, vendor: str, device: str) -> str:
-    """Return ``GeForce RTX 4090`` of ``AD102 [GeForce RTX 4090]``."""
+def _name(root: Path, vendor: Vendor, device: str) -> str:
+    """Return ``NVIDIA GeForce RTX 4090`` of ``AD102 [GeForce RTX 4090]``."""
     text = next(filter(None, (read(root / path) for path in _NAMES)), "")
-    block = re.search(rf"(?m)^{vendor}  .*\n((?:\t.*\n|#.*\n)*)", f"{text}\n")
+    block = re.search(rf"(?m)^{_VENDORS[vendor]}  .*\n((?:\t.*\n|#.*\n)*)", f"{text}\n")
     found = re.search(rf"(?m)^\t{device}  (.*)$", block[1]) if block and device else None
     if found is None:
         return ""
     sold_as = re.search(r"\[(.+)\]", found[1])
-    return sold_as[1] if sold_as else found[1]
+    name = sold_as[1] if sold_as else found[1]
+    return name if _MAKERS[vendor] in name else f"{_MAKERS[vendor]} {name}"

@@ -7,7 +7,9 @@ from frontier.adapters.machine.pci import read
 from frontier.domain.machine import Virtual
 
 _CONTAINER_FILES = (".dockerenv", "run/.containerenv", "run/systemd/container")
-_CONTAINER_GROUPS = re.compile(r"(?m)^\d+:[^:]*:.*(?:docker|kubepods|libpod|containerd|/lxc)")
+_CONTAINER_GROUPS = re.compile(
+    r"(?m)^\d+:[^:]*:.*(?:/docker[-/][0-9a-f]{12}|/kubepods|/libpod-|/cri-containerd-|/lxc[./])"
+)
 _HYPERVISOR_FILES = ("sys/hypervisor/type", "proc/device-tree/hypervisor/compatible")
 
 
