@@ -3,13 +3,12 @@
 Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
-import math
 import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from frontier.adapters.gguf_shape import Elements, Fields, Tensor, Value, shape_of, weights_of
 from frontier.domain.errors import ModelFormatError
 from frontier.domain.model import GgufHeader
 
@@ -42,17 +41,6 @@ _FILE_TYPES = (
 _QUANTISATIONS = {int(n): name for n, name in (pair.split() for pair in _FILE_TYPES.split(","))}
 
 
-@dataclass(frozen=True, slots=True)
-class Elements:
-    """An array's length, and its elements where they are numbers and few."""
-
-    length: int
-    numbers: tuple[float, ...] = ()
-
-
-Value = int | float | str | bool | Elements
-
-
 def require_gguf(path: Path) -> None:
     """Refuse a file that does not begin like a GGUF file of a known version.
 
@@ -60,7 +48,7 @@ def require_gguf(path: Path) -> None:
         ModelFormatError: with the first bytes of what it is instead.
     """
     with path.open("rb") as file:
-        _version(_Reader(path, file))
+        _version(_Reader(path.name, file, path.stat().st_size))
 
 
 def read_header(path: Path) -> GgufHeader:
@@ -70,25 +58,30 @@ def read_header(path: Path) -> GgufHeader:
         ModelFormatError: no GGUF file, truncated, or beyond any honest size.
     """
     with path.open("rb") as file:
-        reader = _Reader(path, file)
-        version = _version(reader)
-        tensors = reader.count("Q", _MOST_TENSORS, "tensors")
-        entries = reader.count("Q", _MOST_ENTRIES, "metadata entries")
-        found = dict(_entry(reader) for _ in range(entries))
-        parameters = sum(_elements(reader) for _ in range(tensors))
-    return _header(_Fields(found), version, parameters, tensors)
+        return parse_header(path.name, file, path.stat().st_size)
+
+
+def parse_header(name: str, file: BinaryIO, size_bytes: int) -> GgufHeader:
+    """Return what the open *file* of *size_bytes* says about itself; reads the header only.
+
+    Raises:
+        ModelFormatError: no GGUF file, truncated, or beyond any honest size.
+    """
+    reader = _Reader(name, file, size_bytes)
+    version = _version(reader)
+    count = reader.count("Q", _MOST_TENSORS, "tensors")
+    entries = reader.count("Q", _MOST_ENTRIES, "metadata entries")
+    found = Fields(dict(_entry(reader) for _ in range(entries)))
+    return _header(found, version, tuple(_tensor(reader) for _ in range(count)))
 
 
 @dataclass(slots=True)
 class _Reader:
     """Takes bytes off an open file, never more than are there."""
 
-    path: Path
+    name: str
     file: BinaryIO
-    left: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.left = self.path.stat().st_size
+    left: int
 
     def take(self, length: int) -> bytes:
         self._spend(length)
@@ -133,7 +126,7 @@ class _Reader:
 
     def broken(self, why: str) -> ModelFormatError:
         return ModelFormatError(
-            f"{self.path.name} is not a readable GGUF file: {why}",
+            f"{self.name} is not a readable GGUF file: {why}",
             hint="`frontier models check` tells whether a stored model is intact.",
         )
 
@@ -147,7 +140,7 @@ def _version(reader: _Reader) -> int:
     magic = reader.file.read(4)
     if magic != MAGIC:
         raise ModelFormatError(
-            f"{reader.path.name} is not a GGUF file: it begins with {magic!r}",
+            f"{reader.name} is not a GGUF file: it begins with {magic!r}",
             hint="Models are single GGUF files; see `frontier models available`.",
         )
     reader.left -= 4
@@ -203,46 +196,17 @@ def _scalar(reader: _Reader, kind: int) -> str:
     return "<" + _SCALARS[kind]
 
 
-def _elements(reader: _Reader) -> int:
-    """Return the number of elements of the tensor described next."""
-    reader.skip(reader.count("Q", _LONGEST_KEY, "bytes in a tensor's name"))
+def _tensor(reader: _Reader) -> Tensor:
+    """Return the tensor described next."""
+    name = reader.text(_LONGEST_KEY)
     dimensions = reader.count("I", _MOST_DIMENSIONS, "dimensions of one tensor")
     shape = struct.unpack(f"<{dimensions}Q", reader.take(8 * dimensions))
-    reader.skip(12)  # type and offset
-    return math.prod(shape)
+    kind = reader.number("I")
+    reader.skip(8)  # where it lies
+    return Tensor(name, shape, kind)
 
 
-@dataclass(frozen=True, slots=True)
-class _Fields:
-    """Metadata with the architecture's prefix filled in."""
-
-    values: Mapping[str, Value]
-
-    @property
-    def architecture(self) -> str:
-        return self.text("general.architecture")
-
-    def text(self, key: str) -> str:
-        value = self.values.get(key)
-        return value if isinstance(value, str) else ""
-
-    def number(self, key: str) -> int | None:
-        value = self.values.get(key.replace("{a}", self.architecture))
-        return value if isinstance(value, int) and value >= 0 else None
-
-    def numbers(self, key: str) -> Iterator[int]:
-        value = self.values.get(key.replace("{a}", self.architecture))
-        if isinstance(value, Elements):
-            yield from (int(n) for n in value.numbers if math.isfinite(n) and n >= 0)
-        elif isinstance(value, int) and value >= 0:
-            yield value
-
-    def length(self, key: str) -> int | None:
-        value = self.values.get(key)
-        return value.length if isinstance(value, Elements) else None
-
-
-def _header(fields: _Fields, version: int, parameters: int, tensors: int) -> GgufHeader:
+def _header(fields: Fields, version: int, tensors: tuple[Tensor, ...]) -> GgufHeader:
     embedding = fields.number("{a}.embedding_length")
     heads = max(fields.numbers("{a}.attention.head_count"), default=None)
     head_size = embedding // heads if embedding and heads else None
@@ -251,7 +215,7 @@ def _header(fields: _Fields, version: int, parameters: int, tensors: int) -> Ggu
         version=version,
         architecture=fields.architecture,
         name=fields.text("general.name"),
-        parameters=parameters,
+        parameters=sum(tensor.elements for tensor in tensors),
         quantisation=""
         if file_type is None
         else _QUANTISATIONS.get(file_type, f"type {file_type}"),
@@ -266,7 +230,9 @@ def _header(fields: _Fields, version: int, parameters: int, tensors: int) -> Ggu
         vocab_size=fields.number("{a}.vocab_size") or fields.length("tokenizer.ggml.tokens"),
         expert_count=fields.number("{a}.expert_count") or 0,
         has_chat_template=bool(fields.text("tokenizer.chat_template")),
-        tensor_count=tensors,
+        tensor_count=len(tensors),
         can_think=any(word in fields.text("tokenizer.chat_template") for word in _THOUGHTS),
         can_fill=any(fields.number(key) is not None for key in _FILLS),
+        shape=shape_of(fields),
+        weights=weights_of(tensors),
     )

@@ -97,7 +97,9 @@ def _too_old(said: str) -> str:
 
 
 def _flags() -> list[str]:
-    everything = EngineSpec(argv=(), model="m", path=Path("p"), threads=1, flash_attention=True)
+    everything = EngineSpec(
+        argv=(), model="m", path=Path("p"), threads=1, flash_attention=True, kv_type="q8_0"
+    )
     return [word for word in server_flags(everything) if word.startswith("--")]
 
 
@@ -157,6 +159,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--embeddings", action="store_true")
     # without it the model's own way, which only a model made for embeddings has
     parser.add_argument("--pooling", choices=_POOLING, default="unspecified")
+    for flag in ("--cache-type-k", "--cache-type-v"):
+        parser.add_argument(flag, choices=("f16", "q8_0", "q4_0"), default="f16")
     parser.add_argument("--kv-unified", action="store_true")
     parser.add_argument("--metrics", action="store_true")
     parser.add_argument("--no-context-shift", action="store_true")
@@ -174,6 +178,9 @@ def _params(xllamacpp: Any, options: argparse.Namespace) -> Any:
     if options.n_gpu_layers is not None:
         params.n_gpu_layers = options.n_gpu_layers
     params.cache_ram_mib, params.kv_unified = options.cache_ram, options.kv_unified
+    for name in ("cache_type_k", "cache_type_v"):
+        kind = getattr(options, name).upper()
+        setattr(params, name, getattr(xllamacpp.ggml_type, f"GGML_TYPE_{kind}"))
     params.ctx_shift = not options.no_context_shift
     params.embedding, params.endpoint_metrics = options.embeddings, options.metrics
     kind = f"LLAMA_POOLING_TYPE_{options.pooling.upper()}"

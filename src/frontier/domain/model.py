@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from frontier.domain.catalog import CatalogEntry
+from frontier.domain.shape import Shape, Weights
 
 Health = Literal["ok", "truncated", "corrupt", "missing"]
 
@@ -59,6 +60,8 @@ class GgufHeader:
         expert_count: 0 for a dense model.
         can_think: Its chat template knows thoughts.
         can_fill: It was trained to fill gaps in a text.
+        shape: What its memory follows from, None where it does not tell.
+        weights: Bytes of its tensors, None where nobody has added them up.
     """
 
     version: int
@@ -79,15 +82,13 @@ class GgufHeader:
     tensor_count: int
     can_think: bool = False
     can_fill: bool = False
+    shape: Shape | None = None
+    weights: Weights | None = None
 
     @property
     def kv_bytes_per_token(self) -> int | None:
-        """Return the KV cache of one token at 16 bits, all layers growing: never too small."""
-        if not (self.block_count and self.head_count_kv and self.key_length and self.value_length):
-            return None
-        differ = len(self.head_count_kv) > 1
-        heads = sum(self.head_count_kv) * (1 if differ else self.block_count)
-        return heads * (self.key_length + self.value_length) * 2
+        """Return the KV cache of one token at 16 bits while it is within every window."""
+        return self.shape.elements_per_token * 2 or None if self.shape else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

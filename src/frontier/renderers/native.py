@@ -26,6 +26,7 @@ class EngineSpec:
         threads: Compute threads, 0 means one per usable core.
         cache_mib: Memory of the prompt cache in the host's memory, MiB; 0 turns it off.
         flash_attention: None lets the engine decide.
+        kv_type: Of the cache's elements: ``f16``, ``q8_0``, ``q4_0``.
         start_timeout_s: Seconds to load the model and give its first token.
         details: What clients are told of the model.
     """
@@ -39,6 +40,7 @@ class EngineSpec:
     threads: int = 0
     cache_mib: int = 512
     flash_attention: bool | None = None
+    kv_type: str = "f16"
     start_timeout_s: float = 300.0
     details: Details | None = None
 
@@ -137,11 +139,16 @@ def server_flags(spec: EngineSpec) -> tuple[str, ...]:
         "--pooling": "mean",
         **({"--threads": str(spec.threads)} if spec.threads else {}),
         **({} if spec.flash_attention is None else {"--flash-attn": _switch(spec.flash_attention)}),
+        **_kv_types(spec.kv_type),
     }
     valued = (word for flag in flags.items() for word in flag)
     # with a store per slot, llama.cpp b11549 gives wrong means for inputs of different lengths
     # an answer that reaches the end of the context ends there; it never forgets its beginning
     return (*valued, "--metrics", "--embeddings", "--kv-unified", "--no-context-shift")
+
+
+def _kv_types(kind: str) -> dict[str, str]:
+    return {} if kind == "f16" else {"--cache-type-k": kind, "--cache-type-v": kind}
 
 
 def _switch(value: bool) -> str:
