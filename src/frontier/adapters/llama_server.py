@@ -97,9 +97,7 @@ def _too_old(said: str) -> str:
 
 
 def _flags() -> list[str]:
-    everything = EngineSpec(
-        argv=(), model="m", path=Path("p"), threads=1, flash_attention=True, kv_type="q8_0"
-    )
+    everything = EngineSpec(argv=(), model="m", path=Path("p"), threads=1, flash_attention=True)
     return [word for word in server_flags(everything) if word.startswith("--")]
 
 

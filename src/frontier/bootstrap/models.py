@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from frontier.adapters.catalog import CatalogFiles
     from frontier.adapters.sources import Sources
     from frontier.domain.model import Model
+    from frontier.domain.shape import Shape, Weights
     from frontier.domain.stack import Stack
     from frontier.ports import Reporter
     from frontier.usecases.models import PullPlan
@@ -75,6 +76,19 @@ class Models:
             reporter=reporter,
             stored_as=stored_as,
         ).model
+
+    def known(self, name: str) -> "tuple[Weights, Shape] | None":
+        """Return what the catalog knows of the memory that *name* takes."""
+        from frontier.domain import catalog_shape
+        from frontier.domain.catalog import choose
+        from frontier.domain.source import is_source
+
+        chosen = None if is_source(name) else choose(name, self.catalog.entries)
+        file = chosen.file if chosen else None
+        if chosen is None or file is None or not file.weights_bytes:
+            return None
+        weights = catalog_shape.weights_of(chosen.entry, file.weights_bytes, file.name)
+        return weights, catalog_shape.shape_of(chosen.entry)
 
     def own(self, stack: "Stack", name: str) -> "Model | None":
         """Return the model that the engine of *stack* gets by itself; None for one of the store."""

@@ -167,6 +167,8 @@ class Services(Core):
             listening=self.listening,
             context=self.settings.max_context_length,
             parallel=self.settings.num_parallel,
+            prompts_bytes=self.settings.cache_size * 2**20 if self.settings.enable_cache else 0,
+            has_flash=self.settings.enable_flash_attention is not False,
         )
 
     def up(
@@ -201,6 +203,7 @@ class Services(Core):
             reporter=reporter,
             on_text=on_text,
             on_answer=on_answer,
+            known=self.models.known,
         )
 
     def recommendations(self, stack: str = "") -> "tuple[Recommendation, ...]":

@@ -306,12 +306,11 @@ def offloadable_layers(found: Estimate, weights: Weights, shape: Shape, free_byt
         found: With all on the GPU.
         weights: Of the model.
         shape: Of the model.
-        free_bytes: On the GPU; llama.cpp leaves `MARGIN_BYTES` of it.
+        free_bytes: On the GPU, less `MARGIN_BYTES`, which llama.cpp leaves.
     """
-    room = free_bytes - MARGIN_BYTES
-    if found.needed_bytes <= room:
+    if found.needed_bytes <= free_bytes:
         return shape.layers + 1
-    left = room - found.compute_bytes - found.engine_bytes
+    left = free_bytes - found.compute_bytes - found.engine_bytes
     per_layer = (weights.layer_bytes + found.kv_bytes) / max(shape.layers, 1)
     return max(0, min(shape.layers, int(left / per_layer))) if per_layer else 0
 

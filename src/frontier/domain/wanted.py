@@ -5,6 +5,7 @@ from typing import Final
 
 from frontier.domain.chat import Sampling
 from frontier.domain.errors import RefusedError, UsageError
+from frontier.domain.sizing import Load
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -74,6 +75,8 @@ class Wanted:
     Attributes:
         context: Tokens of one request slot, at most.
         parallel: Request slots.
+        prompts_bytes: Memory of llama.cpp's prompt cache.
+        has_flash: Flash attention may be used.
         fetch: A model that is not here may be downloaded.
         proof: How the proving answer is sampled.
     """
@@ -83,5 +86,16 @@ class Wanted:
     listening: Listening
     context: int = 4096
     parallel: int = 1
+    prompts_bytes: int = 512 * 2**20
+    has_flash: bool = True
     fetch: bool = True
     proof: Sampling = field(default_factory=lambda: Sampling(temperature=0.0, max_tokens=48))
+
+    def load(self, context: int) -> Load:
+        """Return what is asked of an engine whose slots have *context* tokens."""
+        return Load(
+            context=context,
+            parallel=self.parallel,
+            prompts_bytes=self.prompts_bytes,
+            has_flash=self.has_flash,
+        )

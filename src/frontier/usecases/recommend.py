@@ -3,15 +3,13 @@
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from frontier.domain import fit
-from frontier.domain.catalog import CatalogEntry
 from frontier.domain.errors import FrontierError
 from frontier.domain.machine import Machine
 from frontier.domain.placement import Placement
-from frontier.domain.recommend import Recommendation
+from frontier.domain.recommend import Recommendation, Site, ranked, recommendation
 from frontier.domain.stack import Stack
-from frontier.domain.units import size
 from frontier.ports import Catalog
+from frontier.usecases.room import Room
 
 
 def recommend(
@@ -20,7 +18,8 @@ def recommend(
     catalog: Catalog,
     stacks: Iterable[Stack],
     place: Callable[[Stack, Machine], Placement],
-    context: int = 4096,
+    context: int = 0,
+    parallel: int = 1,
 ) -> tuple[Recommendation, ...]:
     """Return what *machine* could run, best first; () where nothing fits.
 
@@ -29,35 +28,22 @@ def recommend(
         catalog: The models to choose from.
         stacks: The stacks to choose from.
         place: Decides what runs a stack and where it computes; may raise.
-        context: Tokens of one request slot, less where a model has less.
+        context: Tokens of one request slot; 0 is as much as is useful and fits.
+        parallel: Request slots.
     """
     found: list[Recommendation] = []
     for stack in stacks:
         with suppress(FrontierError):  # nothing here can run it
             placed = place(stack, machine)
+            room = Room(engine=stack.backend, machine=machine, place=placed)
+            site = Site(
+                stack=stack,
+                runtime=placed.runtime,
+                accelerator=placed.choice.accelerator,
+                machine=machine,
+                judge=room.judge,
+            )
             entries = catalog.entries.values()
-            found += filter(None, (_one(stack, placed, machine, e, context) for e in entries))
-    return tuple(sorted(found, key=lambda r: -r.needed_bytes))
-
-
-def _one(
-    stack: Stack, placed: Placement, machine: Machine, entry: CatalogEntry, context: int
-) -> Recommendation | None:
-    free = fit.free_bytes(machine, held_bytes=0, limit_bytes=placed.memory_bytes)
-    weights = entry.quantisations[0].weights_bytes if entry.quantisations else None
-    if stack.model_format != "gguf" or entry.embedding or not weights or free is None:
-        return None
-    needed = fit.needed_bytes(weights, None, 0)
-    if needed > free:
-        return None
-    return Recommendation(
-        stack=stack.name,
-        runtime=placed.runtime,
-        accelerator=placed.choice.accelerator,
-        model=entry.name,
-        quantisation=entry.quantisations[0].name,
-        context=min(context, entry.context or context),
-        needed_bytes=needed,
-        free_bytes=free,
-        reason=f"{entry.name} needs {size(needed)} of {size(free)}",
-    )
+            every = (recommendation(site, e, context=context, parallel=parallel) for e in entries)
+            found += filter(None, every)
+    return ranked(found)

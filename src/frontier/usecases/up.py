@@ -15,6 +15,7 @@ from frontier.domain.model import Model
 from frontier.domain.placement import Placement
 from frontier.domain.plan import Step, reconcile
 from frontier.domain.project import Project
+from frontier.domain.shape import Shape, Weights
 from frontier.domain.stack import Stack
 from frontier.domain.state import DaemonState
 from frontier.domain.units import size
@@ -23,6 +24,7 @@ from frontier.ports import ChatClient, Clock, HeaderReader, MachineProbe, Report
 from frontier.usecases.change import Change
 from frontier.usecases.chat import prove
 from frontier.usecases.models import PullPlan
+from frontier.usecases.room import Room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,7 @@ class Up:
         reporter: Hears every decision and shows progress.
         on_text: Receives the proof's text as it streams.
         on_answer: Receives the proof once it is whole, before anything else is said.
+        known: What is known of a model's memory before it is here, None for nothing.
         decisions: Filled as they are made.
     """
 
@@ -104,6 +107,7 @@ class Up:
     reporter: Reporter
     on_text: Callable[[str], None]
     on_answer: Callable[[Answer], None]
+    known: Callable[[str], tuple[Weights, Shape] | None] = lambda _: None
     decisions: list[str] = field(default_factory=list[str])
 
     def run(self, wanted: Wanted, *, dry_run: bool = False) -> StackUp:
@@ -145,8 +149,8 @@ class Up:
         self._decide(*place.reasons)
         state = self.change.runtime.state()
         held = self._held(state)
-        free = fit.free_bytes(machine, held_bytes=held, limit_bytes=place.memory_bytes)
-        chosen = self._choose(stack, wanted, free, dry_run=dry_run)
+        room = Room(engine=stack.backend, machine=machine, place=place, held_bytes=held)
+        chosen = self._choose(stack, wanted, room, dry_run=dry_run)
         project = self.build(stack, place, chosen.model, machine, chosen.context)
         observed = state.digests if state else {}
         steps = explained(
@@ -154,8 +158,8 @@ class Up:
         )
         self._decide(*map(str, steps or ["everything runs already, unchanged"]))
         is_settled = state is not None and state.is_ready(project.digests)
-        if not is_settled:
-            fit.require(chosen.model.name, chosen.needed_bytes, free)
+        if not is_settled and chosen.verdict:
+            fit.require(chosen.model.name, chosen.verdict)
         return _Plan(
             stack=stack,
             place=place,
@@ -164,7 +168,7 @@ class Up:
             steps=steps,
             state=state,
             is_settled=is_settled,
-            fits_beside=free is not None and 0 < chosen.needed_bytes <= free - held,
+            fits_beside=chosen.fits_beside,
         )
 
     def _carry_out(self, plan: "_Plan", wanted: Wanted) -> Answer | None:
@@ -180,29 +184,43 @@ class Up:
             self.decisions.append(text)
             self.reporter.say(text)
 
-    def _choose(
-        self, stack: Stack, wanted: Wanted, free: int | None, *, dry_run: bool
-    ) -> "_Chosen":
+    def _choose(self, stack: Stack, wanted: Wanted, room: Room, *, dry_run: bool) -> "_Chosen":
         """Return the model to run; one that memory cannot hold is refused before its download."""
         if own := self.own_model(stack, wanted.model):
             self._decide(f"model: {own.name}, which {stack.title} gets by itself")
-            return _Chosen(own, wanted.context, 0)
+            return _Chosen(own, wanted.context)
         plan = self.plan_model(wanted.model, wanted.fetch)
         if not plan.is_present:
             self._require_fetch(plan, wanted)
             length = size(plan.download_bytes) if plan.download_bytes else "size unknown"
             self._decide(f"model: {plan.name} is to be downloaded from {plan.source}, {length}")
-            fit.require(plan.name, fit.needed_bytes(plan.size_bytes or 0, None, 0), free)
+            self._require_room(plan, wanted, room)
             if dry_run:
-                return _Chosen(_planned(plan), wanted.context, 0, plan)
+                return _Chosen(_planned(plan), wanted.context, plan=plan)
         model = self.obtain(wanted.model)
         header = self.header(model.path)
         context = min(wanted.context, header.context_length or wanted.context)
-        needed = fit.needed_bytes(model.size_bytes, header, context * wanted.parallel)
-        self._decide(
-            f"model: {model.name}, {context:,} tokens of context, about {size(needed)} of memory"
+        weights = header.weights or Weights(total_bytes=model.size_bytes)
+        shape, load = header.shape or Shape(), wanted.load(context)
+        verdict = room.judge(weights, shape, load)
+        beside = room.judge(weights, shape, load, beside=True)
+        needed = f", about {size(verdict.estimate.needed_bytes)} of memory" if verdict else ""
+        self._decide(f"model: {model.name}, {context:,} tokens of context{needed}")
+        return _Chosen(
+            model,
+            context,
+            verdict,
+            fits_beside=beside is not None and beside.status == "fits",
+            plan=None if plan.is_present else plan,
         )
-        return _Chosen(model, context, needed, None if plan.is_present else plan)
+
+    def _require_room(self, plan: PullPlan, wanted: Wanted, room: Room) -> None:
+        """Refuse what memory cannot hold, before it is downloaded."""
+        weights, shape = self.known(wanted.model) or (None, Shape())
+        context = min(wanted.context, shape.context or wanted.context)
+        weights = weights or Weights(total_bytes=plan.size_bytes or 0)
+        if verdict := room.judge(weights, shape, wanted.load(context)):
+            fit.require(plan.name, verdict)
 
     def _require_fetch(self, plan: PullPlan, wanted: Wanted) -> None:
         if not wanted.fetch:
@@ -244,11 +262,12 @@ class Up:
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """The model to run, its context in tokens, the memory for both, and how it came here."""
+    """The model to run, its context in tokens, how both fit, and how it came here."""
 
     model: Model
     context: int
-    needed_bytes: int
+    verdict: fit.Verdict | None = None
+    fits_beside: bool = False
     plan: PullPlan | None = None
 
 

@@ -30,6 +30,7 @@ from frontier.domain.machine import AppleChip, Cpu, Gpu, Machine, Memory
 from frontier.domain.model import GgufHeader, Model
 from frontier.domain.placement import Placement
 from frontier.domain.project import Project
+from frontier.domain.shape import Cache, Shape
 from frontier.domain.stack import Stack
 from frontier.domain.wanted import Listening, Wanted
 from frontier.usecases.change import Change
@@ -65,6 +66,14 @@ HEADER = GgufHeader(
     expert_count=0,
     has_chat_template=True,
     tensor_count=272,
+    shape=Shape(
+        context=8192,
+        layers=30,
+        width=576,
+        vocabulary=49152,
+        heads=9,
+        caches=(Cache(layers=30, elements=384),),
+    ),
 )
 
 
@@ -316,7 +325,7 @@ def test_a_dry_run_finds_a_taken_port_too() -> None:
 def test_a_model_that_memory_cannot_hold_is_refused_in_bytes_before_the_download() -> None:
     world = World(size_bytes=20 * GIB, is_present=False)
 
-    with pytest.raises(DoesNotFitError, match="21,743,271,936 bytes, 21,474,836,480 are there"):
+    with pytest.raises(DoesNotFitError, match="22,049,456,128 bytes, 21,474,836,480 are there"):
         world.up()
 
     assert (world.obtained, world.runtime.calls) == ([], [])
@@ -329,8 +338,8 @@ def test_a_context_that_memory_cannot_hold_is_refused_before_anything_starts() -
     with pytest.raises(DoesNotFitError) as caught:
         world.up()
 
-    # weights, 4096 x 23,040 bytes and the overhead
-    assert "462,807,296 bytes" in caught.value.message
+    # weights, 4096 x 23,040 bytes, the engine, its buffers and its prompt cache
+    assert "990,241,024 bytes" in caught.value.message
     assert "MAX_CONTEXT_LENGTH" in caught.value.hint
     assert world.runtime.calls == []
 
