@@ -68,7 +68,7 @@ def test_a_workspace_that_may_not_be_written_is_one_clear_error(
     assert not [*(tmp_path / "theirs").iterdir()]
 
 
-@pytest.mark.parametrize("command", ["status", "doctor", "stop", "down", "stack list"])
+@pytest.mark.parametrize("command", ["status", "stop", "down", "stack list"])
 def test_what_writes_nothing_works_where_nothing_may_be_written(
     tmp_path: Path, home: Path, command: str
 ) -> None:
@@ -77,3 +77,14 @@ def test_what_writes_nothing_works_where_nothing_may_be_written(
     frontier = Frontier(tmp_path / "theirs", env={"HOME": str(home)})
 
     assert run_as(identity, frontier, *command.split()).returncode == 0
+
+
+def test_the_doctor_tells_that_nothing_may_be_written(tmp_path: Path, home: Path) -> None:
+    identity = give_away(home)
+    (tmp_path / "theirs").mkdir(mode=0o555)
+    frontier = Frontier(tmp_path / "theirs", env={"HOME": str(home)})
+
+    done = run_as(identity, frontier, "doctor", "--ci", "--only", "workspace.writable")
+
+    assert done.returncode == 1
+    assert f"{tmp_path}/theirs: Permission denied" in done.stdout

@@ -4,7 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from frontier.adapters.docker_cli import docker, text
+from frontier.adapters.docker_cli import QUICK_S, docker, text
 from frontier.adapters.docker_errors import COMPOSE_HINT, explain
 from frontier.domain.docker import OLDEST_COMPOSE, OLDEST_ENGINE, DockerFacts, version_of
 from frontier.domain.errors import RuntimeFailedError
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 _DESKTOPS = ("docker desktop", "orbstack", "colima", "rancher")
 
 
-def check() -> DockerFacts:
-    """Return what the Docker of this machine offers.
+def check(*, limit_s: float = QUICK_S) -> DockerFacts:
+    """Return what the Docker of this machine offers; asked for at most *limit_s* seconds.
 
     Raises:
         RuntimeFailedError: Docker or Compose is missing, too old, not running, or not ours to use;
             the hint tells what to do.
     """
-    with docker("asking for its version") as client, ThreadPoolExecutor(2) as pool:
+    asked = docker("asking for its version", limit_s=limit_s)
+    with asked as client, ThreadPoolExecutor(2) as pool:
         version = pool.submit(_json, client, "version")
         info = pool.submit(_json, client, "info")
         return _facts(version.result(), info.result())

@@ -120,6 +120,12 @@ def forget(workspace: Workspace) -> None:
         (folder / _MANIFEST).unlink(missing_ok=True)
 
 
+def rendered(project: Project, workspace: Workspace) -> dict[str, str]:
+    """Map each text that `materialise` writes for *project* to its content; secrets left out."""
+    containers = containers_of(project)
+    return {**containers.files, "compose.yaml": _document(containers, workspace)}
+
+
 def containers_of(project: Project) -> Containers:
     """Return the containers of *project*, which has some."""
     if project.containers is None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from frontier.adapters.runtimes import Runtimes
     from frontier.bootstrap.access import Access
     from frontier.bootstrap.backups import Backups
+    from frontier.bootstrap.checks import Checks
     from frontier.bootstrap.containers import Containers
     from frontier.bootstrap.images import Images
     from frontier.bootstrap.launching import Launching
@@ -128,6 +129,20 @@ class Services(Core):
         from frontier.bootstrap.backups import Backups
 
         return Backups(self, self.models, self.running)
+
+    @cached_property
+    def checks(self) -> "Checks":
+        """The checks of `doctor`, `validate` and `test`."""
+        from frontier.bootstrap.checks import Checks
+
+        return Checks(
+            self,
+            self.running,
+            self.access,
+            self.models,
+            place=lambda stack, machine: self.placing.place(stack, machine),  # noqa: PLW0108 it reads the settings, which may be wrong
+            foreseen=lambda stack: self.previewing().foreseen(stack),
+        )
 
     @cached_property
     def recovery(self) -> "Recovery":

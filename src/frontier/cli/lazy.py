@@ -23,7 +23,8 @@ SUMMARIES: Final = {
         "launch": "Start aider, Claude Code, Codex or another tool in front of the gateway."
     },
     "chat": {"chat": "Talk to the running model."},
-    "doctor": {"doctor": "Show the machine: processor, memory, disk, GPUs and Docker."},
+    "doctor": {"doctor": "Show the machine, and check it and the installation."},
+    "validate": {"validate": "Check the workspace and what runs in it."},
     "rollback": {
         "rollback": "Go back to the last other configuration that gave a token, or to any snapshot."
     },

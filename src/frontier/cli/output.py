@@ -15,7 +15,9 @@ from frontier.domain.errors import FrontierError
 from frontier.domain.units import size
 
 __all__ = [
+    "coloured",
     "fail",
+    "for_workspace",
     "interrupted",
     "line",
     "note",
@@ -64,7 +66,7 @@ def fail(error: FrontierError, *, as_json: bool, workspace: Path | None = None) 
 
     Commands in its hint are for *workspace*, where the command line named one.
     """
-    hint = _for_workspace(error.hint, workspace)
+    hint = for_workspace(error.hint, workspace)
     if as_json:
         fields = {k: getattr(error, k) for k in ("code", "message", "hint", "details")}
         fields["hint"] = hint
@@ -75,7 +77,7 @@ def fail(error: FrontierError, *, as_json: bool, workspace: Path | None = None) 
     sys.stderr.write(f"{_red('error:')} {error.message}\n{details}{hint}")
 
 
-def _for_workspace(hint: str, workspace: Path | None) -> str:
+def for_workspace(hint: str, workspace: Path | None) -> str:
     """Return *hint* with ``-w`` in its commands; one that names a workspace keeps it."""
     if workspace is None:
         return hint
@@ -112,6 +114,11 @@ def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
         "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in [header, *rows]
     ]
     return "\n".join(row.rstrip() for row in lines)
+
+
+def coloured(word: str, code: str) -> str:
+    """Return *word* for standard output in the colour of an ANSI *code*, where it shows colours."""
+    return f"\033[{code}m{word}\033[0m" if _colours(sys.stdout) else word
 
 
 def _red(word: str) -> str:

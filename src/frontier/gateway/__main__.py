@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
@@ -20,6 +21,8 @@ def main() -> int:
     given = _parser().parse_args()
     if given.openapi:
         return _describe()
+    if given.check:
+        return _check(given.config, given.keys)
     from frontier.gateway.server import Options, serve  # --help stays quick
 
     options = Options(
@@ -41,14 +44,33 @@ def main() -> int:
         workspace=given.workspace,
         ready_fd=given.pid_ready_fd,
     )
+    return _told(lambda: serve(options))
+
+
+def _told(work: Callable[[], None]) -> int:
+    """Return the exit code of *work*, its error told on standard error."""
     try:
-        serve(options)
+        work()
     except FrontierError as error:
         sys.stderr.write(f"error: {error.message}\n")
         if error.hint:
             sys.stderr.write(f"hint: {error.hint}\n")
         return error.exit_code
     return 0
+
+
+def _check(config: list[Path], key_file: Path | None) -> int:
+    """Read the files as `serve` would, and serve nothing."""
+    from frontier.gateway import keys
+    from frontier.gateway.route_file import read
+    from frontier.gateway.route_table import build, load_sources
+
+    def work() -> None:
+        build(load_sources(config))
+        if key_file:
+            keys.parse(read(key_file))
+
+    return _told(work)
 
 
 def _describe() -> int:
@@ -93,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-held-requests", type=int, default=1000, metavar="N", help="while engines change")
     add("--workspace", type=Path, metavar="DIR", help="whose store takes pulled models")
     add("--drain-s", type=float, default=30.0, metavar="S", help="after SIGTERM")
+    add("--check", action="store_true", help="read the files, tell what is wrong, and stop")
     add("--openapi", action="store_true", help="print what it serves, as OpenAPI, and stop")
     add("--pid-ready-fd", type=int, metavar="FD", help="gets the process id once all listens")
     return parser

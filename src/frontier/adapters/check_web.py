@@ -1,0 +1,44 @@
+"""Questions to servers on this machine, over HTTP."""
+
+import json
+from typing import TYPE_CHECKING
+
+from frontier.domain.errors import NotRunningError, RuntimeFailedError
+from frontier.ports.checking import WebAnswer
+
+if TYPE_CHECKING:
+    pass
+
+
+class LocalWeb:
+    """Asks without a proxy: one of the environment must never see a loopback request."""
+
+    def ask(
+        self, url: str, *, key: str = "", body: object = None, timeout_s: float = 5.0
+    ) -> WebAnswer:
+        """GET *url*, or POST *body* as JSON; whatever it answers is returned.
+
+        Raises:
+            NotRunningError: nothing listens there.
+            RuntimeFailedError: it gives no answer in time, or breaks off.
+        """
+        import httpx2
+
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        method, content = ("GET", None) if body is None else ("POST", json.dumps(body).encode())
+        if content:
+            headers["Content-Type"] = "application/json"
+        try:
+            with httpx2.Client(trust_env=False, timeout=timeout_s, headers=headers) as client:
+                answer: httpx2.Response = client.request(method, url, content=content)
+        except httpx2.ConnectError as error:
+            raise NotRunningError(f"nothing answers at {url}", hint="frontier start") from error
+        except httpx2.TimeoutException as error:
+            raise RuntimeFailedError(
+                f"{url} gave no answer within {timeout_s:g} s", hint="frontier logs"
+            ) from error
+        except httpx2.HTTPError as error:
+            raise RuntimeFailedError(
+                f"{url}: the answer broke off: {error}", hint="frontier logs"
+            ) from error
+        return WebAnswer(answer.status_code, answer.text)

@@ -1,0 +1,191 @@
+"""`frontier validate` and `frontier doctor`, the real commands on real workspaces."""
+
+import json
+import os
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+import pexpect
+import pytest
+import xmlschema
+
+from frontier_cli import Frontier
+
+SCHEMA = Path(__file__).parents[1] / "fixtures/junit/junit-10.xsd"
+
+
+def junit(cli: Frontier, exit_code: int, *args: str) -> dict[str, Xml.Element]:
+    """Run ``validate --ci --format junit``, check it against the schema, return its cases."""
+    done = cli.run("validate", "--ci", "--format", "junit", *args)
+    assert done.returncode == exit_code, done.stdout + done.stderr
+    assert done.stderr == ""
+    xmlschema.XMLSchema(str(SCHEMA)).validate(done.stdout)
+    return {str(c.get("name")): c for c in Xml.fromstring(done.stdout).iter("testcase")}
+
+
+def states(cli: Frontier, *args: str) -> dict[str, str]:
+    done = cli.run("validate", "--json", *args)
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == (1 if report["failed"] else 0)
+    return {check["id"]: check["state"] for check in report["checks"]}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frontier]:
+    """A healthy workspace in which the real engine runs."""
+    cli = Frontier(tmp_path_factory.mktemp("checks") / "workspace")
+    cli.ok("up", "--quiet")
+    yield cli
+    cli.ok("down")
+
+
+def test_a_running_workspace_is_sound_and_its_report_valid(running: Frontier) -> None:
+    cases = junit(running, 0, "--running")
+
+    passed = {name for name, case in cases.items() if case.find("skipped") is None}
+    assert {
+        *("workspace.present", "settings.values", "models.present", "models.intact"),
+        *("project.current", "running.stack", "service.llamacpp", "service.gateway"),
+        *("api.gateway", "api.models"),
+    } <= passed
+    assert cases["docker.daemon"].find("skipped") is not None
+
+
+def test_a_change_of_the_settings_is_told_as_drift(running: Frontier) -> None:
+    changed = Frontier(running.workspace, env={**running.env, "MAX_CONTEXT_LENGTH": "512"})
+
+    done = changed.run("validate", "--only", "project.current")
+
+    assert done.returncode == 0
+    assert "warn" in done.stdout
+    assert "llamacpp" in done.stdout
+    assert "frontier stack diff" in done.stdout
+
+
+def test_an_empty_workspace_is_told_to_be_none(tmp_path: Path) -> None:
+    cli = Frontier(tmp_path / "workspace")
+
+    cases = junit(cli, 1)
+
+    failed = [name for name, case in cases.items() if case.find("failure") is not None]
+    assert failed == ["workspace.present"]
+    assert "frontier" in str(cases["workspace.present"][0].text)
+    assert not cli.workspace.exists()
+
+
+def test_a_half_broken_workspace_tells_every_cause_once(running: Frontier, tmp_path: Path) -> None:
+    cli = Frontier(tmp_path / "workspace")
+    for part in (".env", ".frontier/declared", "data/models"):
+        if (running.workspace / part).is_dir():
+            shutil.copytree(running.workspace / part, cli.workspace / part)
+    (cli.workspace / ".env").write_text("NO_SUCH=1\n")
+    (cli.workspace / ".env").chmod(0o644)
+    (cli.workspace / "config").mkdir()
+    (cli.workspace / "config/models.yaml").write_text("version: 1\nmodels: [{name: a}]\n")
+    (cli.workspace / "config/keys.yaml").write_text("keys: [\n")
+    (cli.workspace / "stacks").write_text("a file")
+    blob = next((cli.workspace / "data/models/blobs").iterdir())
+    blob.chmod(0o644)
+    blob.write_bytes(b"GGUF")
+
+    cases = junit(cli, 1)
+
+    assert {name for name, case in cases.items() if case.find("failure") is not None} == {
+        *("settings.values", "gateway.routes", "gateway.keys", "models.intact"),
+        "workspace.structure",
+    }
+    assert "NO_SUCH" in str(cases["settings.values"][0].get("message"))
+    assert "models[0]" in str(cases["gateway.routes"][0].get("message"))
+    assert str(cases["workspace.secrets"][0].text).startswith("warning")
+
+
+def test_only_what_is_safe_is_mended_and_a_dry_run_mends_nothing(tmp_path: Path) -> None:
+    cli = Frontier(tmp_path / "workspace")
+    cli.ok("config", "set", "LOG_LEVEL", "debug")
+    env = cli.workspace / ".env"
+    env.chmod(0o644)
+
+    planned = cli.ok("validate", "--fix", "--dry-run", "--only", "workspace")
+    assert stat.S_IMODE(env.stat().st_mode) == 0o644
+    mended = cli.ok("validate", "--fix", "--only", "workspace")
+
+    assert "--fix would: let nobody but you read" in planned
+    assert "(mended)" in mended
+    assert stat.S_IMODE(env.stat().st_mode) == 0o600
+    assert env.read_text() == "LOG_LEVEL=debug\n"
+
+
+def test_variables_without_effect_are_told(tmp_path: Path) -> None:
+    cli = Frontier(tmp_path / "workspace")
+    cli.ok("config", "set", "LOG_LEVEL", "debug")
+
+    said = cli.ok("validate", "--only", "settings.effect")
+
+    assert "warn" in said
+    assert "config unset LOG_LEVEL" in said
+
+
+def test_nothing_that_runs_fails_only_where_it_must_run(tmp_path: Path) -> None:
+    cli = Frontier(tmp_path / "workspace")
+    cli.ok("config", "set", "RATE_LIMIT", "5")
+
+    assert states(cli)["running.stack"] == "skipped"
+    assert states(cli, "--running")["running.stack"] == "fail"
+
+
+def test_a_name_that_is_no_check_and_options_that_contradict_are_refused(tmp_path: Path) -> None:
+    cli = Frontier(tmp_path / "workspace")
+
+    assert "no group named 'nothing'" in cli.fails(2, "validate", "--only", "nothing")
+    assert "--dry-run is for --fix" in cli.fails(2, "validate", "--dry-run")
+    assert "contradict" in cli.run("validate", "--json", "--format", "junit").stdout
+
+
+def test_a_report_goes_to_a_file_beside_annotations(tmp_path: Path) -> None:
+    cli = Frontier(tmp_path / "workspace")
+    report = tmp_path / "new/report.xml"
+
+    done = cli.run("validate", "--ci", "--format", "github", "--junit", str(report))
+
+    assert done.returncode == 1
+    assert done.stdout.startswith("::error title=workspace.present%3A ")
+    xmlschema.XMLSchema(str(SCHEMA)).validate(str(report))
+    assert "error: /proc/x/y: " in cli.fails(1, "validate", "--junit", "/proc/x/y")
+
+
+def test_ci_prints_no_colours_into_a_terminal(tmp_path: Path) -> None:
+    cli = Frontier(tmp_path / "workspace")
+    environ = {k: v for k, v in cli.environ.items() if k != "NO_COLOR"} | {"TERM": "xterm"}
+
+    def shown(*args: str) -> str:
+        argv = cli.argv("validate", *args)
+        child = pexpect.spawn(argv[0], argv[1:], env=environ, encoding="utf-8", timeout=60)
+        child.expect(pexpect.EOF)
+        return str(child.before)
+
+    assert "\x1b[31mFAIL" in shown()
+    assert "\x1b" not in shown("--ci")
+
+
+def test_a_docker_that_hangs_ends_the_look_at_it_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "docker").write_text(
+        '#!/bin/sh\ncase "$*" in --version|-v) echo Docker version 28;; *) exec sleep 60;; esac\n'
+    )
+    (tmp_path / "docker").chmod(0o755)
+    cli = Frontier(tmp_path / "workspace", env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    begun = time.monotonic()
+
+    done = cli.run("doctor", "--ci", "--only", "docker", "--only", "python", "--json")
+
+    assert time.monotonic() - begun < 45
+    found = {check["id"]: check for check in json.loads(done.stdout)["checks"]}
+    assert done.returncode == 0  # nothing here needs Docker
+    assert found["python.version"]["state"] == "pass"
+    assert found["docker.program"]["state"] == "pass"
+    assert found["docker.daemon"]["state"] == "warn"
+    assert "did not answer" in found["docker.daemon"]["seen"]
