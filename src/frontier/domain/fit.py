@@ -86,8 +86,7 @@ def devices(
         found.append(metal)
     kinds: tuple[Accelerator, ...] = ("cuda", "rocm")
     for kind in kinds:
-        gpus = [gpu for gpu in gpus_of(machine, kind) if not gpu.is_integrated]
-        found += _of_kind(gpus, kind, host, is_emptied=held_bytes > 0)
+        found += _of_kind(gpus_of(machine, kind), kind, host, is_emptied=held_bytes > 0)
     if host is not None:
         found.append(_processor(machine, host))
     return tuple(found)
@@ -103,6 +102,8 @@ def _metal(machine: Machine, host: int) -> Device | None:
         return None
     most = int(machine.apple.unified_memory_bytes * _MAC_SHARE)
     share = min(most, machine.apple.gpu_memory_bytes or most)
+    if machine.apple.gpu_memory_source == "set":  # the owner has decided it
+        share = machine.apple.gpu_memory_bytes or most
     return Device(
         name=f"{machine.apple.name} (Metal)",
         accelerator="metal",
@@ -138,18 +139,32 @@ def _of_kind(
         return []
     if is_emptied:
         gpus = [replace(g, memory_free_bytes=None) for g in gpus]
-    known = [g for g in gpus if g.largest_total_bytes]
-    if not known:  # one memory for processor and GPU, as the driver tells none of its own
-        return [] if host is None else [_unified(gpus[0], kind, host)]
+    known = [g for g in gpus if g.largest_total_bytes and not g.is_integrated]
+    if not known:
+        unified = [g for g in gpus if not g.is_mig]
+        return [_unified(unified[0], kind, host)] if unified and host is not None else []
     largest = max(known, key=_free)
     found = [_device([largest], largest.name, kind, host)]
-    if len(known) > 1:
-        found.append(_device(known, f"{len(known)} x {largest.name}", kind, host))
+    whole = [g for g in known if not g.is_mig]  # a program sees one MIG device, or whole GPUs
+    if len(whole) > 1:
+        name = max(whole, key=_free).name
+        found.append(_device(whole, f"{len(whole)} x {name}", kind, host))
     return found
 
 
 def _unified(gpu: Gpu, kind: Accelerator, host: int) -> Device:
-    return Device(name=gpu.name, accelerator=kind, total_bytes=host, free_bytes=host, gpus=1)
+    """Return one memory for processor and GPU: what is kept for the GPU, or all, if that is more.
+
+    Source: drivers/gpu/drm/amd/amdgpu, ``apu_prefer_gtt``.
+    """
+    main = min(host, gpu.memory_shared_bytes or host)
+    return Device(
+        name=gpu.name,
+        accelerator=kind,
+        total_bytes=max(gpu.memory_total_bytes or 0, main),
+        free_bytes=max(_free(gpu), main),
+        gpus=1,
+    )
 
 
 def _device(gpus: list[Gpu], name: str, kind: Accelerator, host: int | None) -> Device:
