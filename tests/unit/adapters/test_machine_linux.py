@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from frontier.adapters.machine import cgroup, linux
+from frontier.adapters.machine import arm, cgroup, linux
 
 GIB = 1 << 30
 RECORDED = Path(__file__).parents[2] / "fixtures" / "machine" / "linux-cgroup1"
@@ -175,3 +175,19 @@ def test_a_group_that_is_over_its_limit_has_nothing_left(tmp_path: Path) -> None
     memory = linux.memory(write(v2(tmp_path, "/"), limit))
 
     assert memory.available_bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("maker", "parts", "name"),
+    [
+        ("0x41", ["0xd4f", "0xd4f"], "Neoverse-V2"),
+        ("0x41", ["0xd85", "0xd87"], "Cortex-A725 and Cortex-X925"),
+        ("0xc0", ["0xac3"], "Ampere-1"),
+        ("0x41", ["0xfff"], ""),
+        ("0x61", ["0xd4f"], ""),
+    ],
+)
+def test_arms_cores_are_named_by_their_numbers(maker: str, parts: list[str], name: str) -> None:
+    info = "".join(f"CPU implementer\t: {maker}\nCPU part\t: {part}\n" for part in parts)
+
+    assert arm.model(info) == name

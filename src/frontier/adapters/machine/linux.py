@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from frontier.adapters.machine import cgroup
+from frontier.adapters.machine import arm, cgroup
 from frontier.adapters.machine.pci import read
 from frontier.domain.machine import Cpu, Memory, NumaNode
 from frontier.domain.vectors import families
@@ -37,7 +37,7 @@ def cpu(root: Path, arch: str) -> Cpu:
     if quota is not None:
         usable = max(1, min(usable, int(quota)))
     return Cpu(
-        model=_field("model name|Model|cpu model", info) or arch,
+        model=_field("model name|Model|cpu model", info) or arm.model(info) or arch,
         physical=len(set(siblings.values())) or logical,
         logical=logical,
         usable=usable,

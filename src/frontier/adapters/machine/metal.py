@@ -5,17 +5,19 @@ import sys
 from frontier.adapters.machine.tools import Run, ToolError, one_line
 
 # In a process of its own: a call through ctypes that goes wrong ends the process that makes it.
-_ASK = """
+ASK = """
 import ctypes
 frameworks = "/System/Library/Frameworks/{0}.framework/{0}"
-ctypes.CDLL(frameworks.format("CoreGraphics"))  # without it there is no default device
-metal = ctypes.CDLL(frameworks.format("Metal"))
-objc = ctypes.CDLL("/usr/lib/libobjc.A.dylib")
+try:
+    ctypes.CDLL(frameworks.format("CoreGraphics"))  # without it there is no default device
+    metal = ctypes.CDLL(frameworks.format("Metal"))
+    objc = ctypes.CDLL("/usr/lib/libobjc.A.dylib")
+except OSError as error:
+    raise SystemExit(str(error))
 metal.MTLCreateSystemDefaultDevice.restype = ctypes.c_void_p
 objc.sel_registerName.restype = ctypes.c_void_p
 objc.sel_registerName.argtypes = [ctypes.c_char_p]
-send = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_void_p)(
-    ("objc_msgSend", objc))
+send = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_void_p)(("objc_msgSend", objc))
 device = metal.MTLCreateSystemDefaultDevice()
 name = objc.sel_registerName(b"recommendedMaxWorkingSetSize")
 print(send(device, name) if device else 0)
@@ -28,7 +30,7 @@ def working_set(run: Run) -> int | None:
     Source: https://developer.apple.com/documentation/metal/mtldevice/recommendedmaxworkingsetsize
     """
     try:
-        text = run([sys.executable, "-I", "-c", _ASK]).strip()
+        text = run([sys.executable, "-I", "-c", ASK]).strip()
     except ToolError as error:
         raise ToolError(
             f"metal: {one_line(str(error)).removeprefix(f'{sys.executable}: ')}"
