@@ -7,7 +7,7 @@ from frontier.domain.check import Finding, State, of_error, passed, skipped, war
 from frontier.domain.docker import OLDEST_COMPOSE, OLDEST_ENGINE, DockerFacts, version_of
 from frontier.domain.errors import FrontierError
 from frontier.domain.gpu_obstacle import TOOLKIT
-from frontier.domain.machine import Machine
+from frontier.domain.machine import DockerDesktop, Machine
 from frontier.domain.units import size
 
 OLDEST_GIT: Final = (2, 30)
@@ -144,12 +144,17 @@ def host(environ: Mapping[str, str], exists: Callable[[str], bool]) -> Finding:
     )
 
 
-def disk(free_bytes: int | None) -> Finding:
-    """Judge the room for images and volumes; None where it cannot be read."""
-    if free_bytes is None:
+def disk(free_bytes: int | None, desktop: DockerDesktop | None = None) -> Finding:
+    """Judge the room for images and volumes; None where it cannot be read.
+
+    *desktop* keeps them in one file, which may grow up to a limit.
+    """
+    left = desktop.disk_left_bytes if desktop and free_bytes is None else free_bytes
+    if left is None:
         return skipped("Docker keeps its files where this user cannot look")
-    said = f"{size(free_bytes)} free where Docker keeps images"
-    if free_bytes < _LEAST_DISK:
+    where = "where Docker keeps images" if free_bytes is not None else "in Docker Desktop's disk"
+    said = f"{size(left)} free {where}"
+    if left < _LEAST_DISK:
         return warned(
             said, expected=size(_LEAST_DISK), mend="docker system df shows what takes space"
         )

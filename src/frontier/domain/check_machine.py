@@ -5,6 +5,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from frontier.domain.check import Finding, failed, passed, skipped, warned
+from frontier.domain.gpu import hidden_gpus
 from frontier.domain.machine import Machine
 from frontier.domain.units import size
 
@@ -105,15 +106,15 @@ def gpu(machine: Machine) -> Finding:
     """Judge the GPUs: each has a driver that tells its memory."""
     if machine.apple:
         return passed(f"{machine.apple.name}, by Metal")
+    if hidden := hidden_gpus(machine):
+        return failed(
+            "; ".join(gpu.why for gpu in hidden), expected="its driver answers", mend=_DRIVER
+        )
     if not machine.gpus:
-        hidden = [p for p in machine.problems if p.startswith(_GPU_TOOLS)]
-        if hidden:
-            return failed("; ".join(hidden), expected="its driver answers", mend=_DRIVER)
         return passed("none: models run on the processor")
     return passed(", ".join(f"{g.name} ({g.driver or 'driver unknown'})" for g in machine.gpus))
 
 
-_GPU_TOOLS: Final = ("nvidia-smi:", "amd-smi:", "rocm-smi:", "amdgpu:")
 _DRIVER: Final = "Install or reload the driver; nvidia-smi (or amd-smi) must list the GPU."
 
 

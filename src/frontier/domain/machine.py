@@ -195,6 +195,13 @@ class DockerDesktop:
     disk_used_bytes: int | None = None
     disk_limit_bytes: int | None = None
 
+    @property
+    def disk_left_bytes(self) -> int | None:
+        """What the disk image may still grow by, None where its limit is not told."""
+        if self.disk_limit_bytes is None:
+            return None
+        return max(0, self.disk_limit_bytes - (self.disk_used_bytes or 0))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:

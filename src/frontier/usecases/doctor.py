@@ -259,7 +259,9 @@ def docker(around: Around) -> list[Check]:
         "docker.memory": ("Memory of Docker", lambda: check_docker.memory(ask)),
         "docker.disk": (
             "Disk of Docker",
-            lambda: check_docker.disk(around.host.free_bytes(around.docker_root())),
+            lambda: check_docker.disk(
+                around.host.free_bytes(around.docker_root()), around.machine().docker_desktop
+            ),
         ),
         "docker.gpu": (
             "GPUs in containers",

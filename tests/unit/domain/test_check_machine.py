@@ -10,7 +10,7 @@ from frontier.domain import check_docker, check_machine
 from frontier.domain.check import Finding
 from frontier.domain.docker import DockerFacts
 from frontier.domain.errors import RuntimeFailedError
-from frontier.domain.machine import AppleChip, Cpu, Disk, Gpu, Machine, Memory
+from frontier.domain.machine import AppleChip, Cpu, Disk, DockerDesktop, Gpu, Machine, Memory
 
 GIB = 1 << 30
 LINUX = Machine(
@@ -24,6 +24,8 @@ LINUX = Machine(
 CHIP = AppleChip(name="Apple M2", gpu_cores=10, unified_memory_bytes=24 * GIB)
 MAC = replace(LINUX, os="macos", arch="arm64", apple=CHIP)
 NVIDIA = replace(LINUX, gpus=(Gpu(vendor="nvidia", name="H100", driver="570.1"),))
+IRIS = Gpu(vendor="intel", name="Intel Iris", driver="i915", is_integrated=True)
+DESKTOP = DockerDesktop(disk_used_bytes=60 * GIB, disk_limit_bytes=64 * GIB)
 FACTS = DockerFacts(
     engine="28.3.0", api="1.51", compose="2.39.1", memory_bytes=8 * GIB, cpus=4, arch="x86_64"
 )
@@ -73,6 +75,13 @@ def disk(free: int, kind: str = "ext4") -> Machine:
         (check_machine.gpu, LINUX, "pass", "none"),
         (check_machine.gpu, NVIDIA, "pass", "H100 (570.1)"),
         (check_machine.gpu, MAC, "pass", "Apple M2, by Metal"),
+        (
+            check_machine.gpu,
+            replace(LINUX, gpus=(IRIS,), problems=("nvidia-smi: not installed, but",)),
+            "fail",
+            "nvidia-smi: not installed",
+        ),
+        (check_machine.gpu, replace(LINUX, gpus=(IRIS,)), "pass", "Intel Iris (i915)"),
         (
             check_machine.gpu,
             replace(LINUX, problems=("nvidia-smi: exit code 9: no driver",)),
@@ -207,6 +216,9 @@ def broken(message: str) -> Callable[[], DockerFacts]:
         (check_docker.disk(None), "skipped", "cannot look"),
         (check_docker.disk(GIB), "warn", "1.0 GiB"),
         (check_docker.disk(50 * GIB), "pass", "50.0 GiB"),
+        (check_docker.disk(None, DESKTOP), "warn", "4.0 GiB free in Docker Desktop's disk"),
+        (check_docker.disk(50 * GIB, DESKTOP), "pass", "50.0 GiB free where"),
+        (check_docker.disk(None, DockerDesktop(disk_used_bytes=9)), "skipped", "cannot look"),
         (check_docker.git(None), "warn", "no program named git"),
         (check_docker.git("git version 2.25.1"), "warn", "2.25.1"),
         (check_docker.git("git version 2.47.3"), "pass", "2.47.3"),
