@@ -5,11 +5,15 @@ from typing import Annotated
 
 import typer
 
+from frontier.cli import models_catalog
 from frontier.cli.output import size, table, text
 from frontier.cli.session import DryRun, Json, Quiet, Session
-from frontier.usecases import models, stored_models
+from frontier.domain.catalog import variant_name
+from frontier.domain.errors import ModelNotFoundError
+from frontier.usecases import catalog, models, stored_models
 
 app = typer.Typer(help="Models: get, list, inspect, verify and remove them.", no_args_is_help=True)
+models_catalog.register(app)
 
 
 def _stored(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -19,9 +23,19 @@ def _stored(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _known(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the catalog's names for shell completion."""
+    """Return the catalog's names for shell completion, quantisations once a name stands there."""
     session: Session = ctx.obj or Session()
-    return [name for name in session.services.models.catalog.entries if name.startswith(incomplete)]
+    entries = session.services.models.catalog.entries
+    names = [name for name in entries if name.startswith(incomplete)]
+    if not names or incomplete in entries:
+        files = ((entry, file) for entry in entries.values() for file in entry.quantisations)
+        names += [variant_name(*one) for one in files]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _stored_or_known(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return stored names and the catalog's for shell completion."""
+    return list(dict.fromkeys([*_stored(ctx, incomplete), *_known(ctx, incomplete)]))
 
 
 Name = Annotated[
@@ -98,32 +112,32 @@ def list_(ctx: typer.Context, _json: Json = False) -> None:
 
 
 @app.command()
-def available(ctx: typer.Context, _json: Json = False) -> None:
-    """List the catalog: what can be pulled by name.
+def show(
+    ctx: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A stored model, or one of the catalog.", autocompletion=_stored_or_known
+        ),
+    ],
+    _json: Json = False,
+) -> None:
+    """Show what a stored model says about itself, or what the catalog tells of one.
 
-    Example: frontier models available
-    """
-    session: Session = ctx.obj
-    services = session.services
-    session.show(
-        stored_models.available(store=services.models.store, catalog=services.models.catalog)
-    )
-
-
-@app.command()
-def show(ctx: typer.Context, name: Name, _json: Json = False) -> None:
-    """Show what a stored model says about itself.
-
-    Example: frontier models show smollm2
+    Examples:
+        frontier models show smollm2
+        frontier models show qwen3.5:9b
     """
     from frontier.adapters.gguf import read_header
 
     session: Session = ctx.obj
-    services = session.services
-    details = stored_models.show(
-        name, store=services.models.store, catalog=services.models.catalog, read_header=read_header
-    )
-    session.show(details)
+    store, known = session.services.models.store, session.services.models.catalog
+    try:
+        session.show(stored_models.show(name, store=store, catalog=known, read_header=read_header))
+    except ModelNotFoundError:
+        if (told := catalog.known(name, catalog=known)) is None:
+            raise
+        session.show(told)
 
 
 @app.command()
@@ -213,24 +227,6 @@ def _(result: stored_models.ModelList) -> str:
 
 
 @text.register
-def _(result: stored_models.AvailableModels) -> str:
-    rows = [
-        (
-            e.name,
-            _parameters(e.parameters),
-            _about(e.quantisations[0].weights_bytes if e.quantisations else None),
-            f"{e.context:,}" if e.context else "?",
-            (e.licence or "?") + (" (gated)" if e.gated else ""),
-            ", ".join(e.abilities) or "text",
-            "here" if item.is_present else "",
-        )
-        for item in result.models
-        for e in [item.entry]
-    ]
-    return table(("NAME", "PARAMETERS", "SIZE", "CONTEXT", "LICENCE", "FOR", ""), rows)
-
-
-@text.register
 def _(details: stored_models.ModelDetails) -> str:
     model, header, entry = details.model, details.header, details.entry
     rows = [
@@ -287,17 +283,6 @@ def _(result: stored_models.Removed) -> str:
 
 def _bytes(count: int | None) -> str:
     return "unknown" if count is None else f"{count:,} bytes ({size(count)})"
-
-
-def _about(count: int | None) -> str:
-    return "?" if count is None else size(count)
-
-
-def _parameters(count: int) -> str:
-    if not count:
-        return "?"
-    billions = f"{count / 1e9:.3g}"
-    return f"{billions}B" if float(billions) >= 1 else f"{count / 1e6:.0f}M"
 
 
 def _count(number: int | None) -> str:

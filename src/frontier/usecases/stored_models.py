@@ -1,6 +1,6 @@
 """Look after stored models: list, show, check and remove them."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from frontier.domain.catalog import CatalogEntry
@@ -8,6 +8,7 @@ from frontier.domain.errors import CorruptBlobError, RefusedError
 from frontier.domain.model import Damage, GgufHeader, Health, Model
 from frontier.domain.names import resolve
 from frontier.ports import Catalog, HeaderReader, ModelStore, Reporter
+from frontier.usecases.catalog import is_here
 from frontier.usecases.models import Pulled, find, unknown_model
 
 
@@ -25,21 +26,6 @@ class ModelList:
 
     models: tuple[Model, ...]
     partial: tuple[PartialDownload, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AvailableModel:
-    """One entry of the catalog, and whether it is here."""
-
-    entry: CatalogEntry
-    is_present: bool
-
-
-@dataclass(frozen=True, slots=True)
-class AvailableModels:
-    """What `models available` prints."""
-
-    models: tuple[AvailableModel, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +85,6 @@ def everything(*, store: ModelStore) -> ModelList:
     return ModelList(here, tuple(PartialDownload(name, size) for name, size in partial))
 
 
-def available(*, store: ModelStore, catalog: Catalog) -> AvailableModels:
-    """Return the catalog, each entry with whether its file is here."""
-    stored = store.all()
-    return AvailableModels(
-        tuple(AvailableModel(entry, _is_here(entry, stored)) for entry in catalog.entries.values())
-    )
-
-
-def _is_here(entry: CatalogEntry, stored: Collection[Model]) -> bool:
-    sources = {source for file in entry.quantisations for source in file.sources}
-    return any(model.digest in entry.digests or model.source in sources for model in stored)
-
-
 def show(
     name: str, *, store: ModelStore, catalog: Catalog, read_header: HeaderReader
 ) -> ModelDetails:
@@ -130,7 +103,7 @@ def show(
             f"the blob of {model.name} is gone: {model.path}",
             hint=f"frontier models pull {model.name}",
         ) from None
-    same = (e for e in catalog.entries.values() if _is_here(e, [model]))
+    same = (e for e in catalog.entries.values() if is_here(e, [model]))
     return ModelDetails(model, header, next(same, None), header.kv_bytes_per_token)
 
 

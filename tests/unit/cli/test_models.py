@@ -14,7 +14,7 @@ from frontier.bootstrap import Services
 from frontier.cli import models as command
 from frontier.cli import output
 from frontier.cli.session import Session
-from frontier.domain.errors import ModelNotFoundError
+from frontier.domain.errors import ConfigError, ModelNotFoundError, UsageError
 from frontier.domain.model import GgufHeader, Model
 from frontier.usecases import models, stored_models
 
@@ -106,10 +106,38 @@ def test_the_catalog_is_a_table(cli: Cli) -> None:
 
     assert rows[1].split() == [
         "smollm2:135m", "135M", "93.8", "MiB", "8,192", "Apache-2.0", "text",
+        "llamacpp,", "mistral,", "ollama,", "vllm",
     ]  # fmt: skip
     assert any("gemma (gated)" in row for row in rows)
     assert any("embedding" in row for row in rows)
     assert any("?" in row for row in rows)
+
+
+def test_a_search_filters_the_catalog(cli: Cli) -> None:
+    words = ["search", "coder", "--ability", "tools", "--engine", "ollama", "--max-size", "20G"]
+
+    found = json.loads(cli(*words, "--licence", "apache", "--context", "9000", "--open", "--json"))
+
+    assert [item["entry"]["name"] for item in found["models"]] == ["qwen3-coder:30b"]
+    assert found["known"] > 40
+    assert "none of the" in cli("search", "nothing-like-it")
+    for wrong in (["--ability", "fly"], ["--engine", "x"], ["--max-size", "big"]):
+        with pytest.raises(UsageError):
+            cli("search", *wrong)
+
+
+def test_the_users_own_catalog_is_searched_too_and_its_mistakes_are_told(cli: Cli) -> None:
+    folder = cli.tmp_path / "workspace/config/catalog"
+    folder.mkdir(parents=True)
+    text = "schema: 1\nmodels:\n  house:7b:\n    ollama: {tag: 'house:7b'}\n"
+    (folder / "own.yaml").write_text(text)
+    assert cli("search", "house").splitlines()[1].split() == [
+        "house:7b", "?", "?", "?", "?", "text", "ollama",
+    ]  # fmt: skip
+    (folder / "own.yaml").write_text(text + "    size: 5\n")
+
+    with pytest.raises(ConfigError, match=r"own\.yaml:5: .*unknown key 'size'"):
+        cli("available")
 
 
 def test_an_interrupted_download_is_listed(cli: Cli) -> None:

