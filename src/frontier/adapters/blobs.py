@@ -22,9 +22,10 @@ from urllib.parse import unquote
 
 from frontier.adapters.blobs_parts import Parts
 from frontier.adapters.blobs_refs import Refs, Stamp, quoted
+from frontier.adapters.blobs_share import share
 from frontier.adapters.digests import digest_of, parts_of
 from frontier.adapters.files import locked, storage_errors, sync_folder
-from frontier.domain.errors import BusyError, StorageError
+from frontier.domain.errors import BusyError, CorruptBlobError, StorageError
 from frontier.domain.model import Damage, Health, Model
 from frontier.ports import Reporter
 
@@ -142,6 +143,38 @@ class BlobStore:
         with self._changing():
             return self._name(name, digest, source, file_name) if path.exists() else None
 
+    def can_share(self, file: Path) -> bool:
+        """Tell whether *file* lies where it can be had without a copy, as far as that shows."""
+        there = next(path for path in (self.root, *self.root.parents) if path.exists())
+        return file.stat().st_dev == there.stat().st_dev
+
+    def share(
+        self, file: Path, name: str, *, source: str, watch: Callable[[int], None] = _ignore
+    ) -> tuple[Model, str]:
+        """Make *file*, which stays where it is, the blob of *name*; return how.
+
+        A blob that is here already is named, and the file left alone.
+
+        Raises:
+            CorruptBlobError: it changed while it was read.
+            RefusedError: it would have to be copied.
+            StorageError: the store cannot be written.
+        """
+        before = Stamp.of(file)
+        digest = digest_of(file, watch)
+        if Stamp.of(file) != before:
+            raise CorruptBlobError(f"{file} changed while it was read", hint="Try again.")
+        fields = {"digest": digest.whole, "source": source, "file_name": file.name}
+        if model := self.adopt(name, **fields):
+            return model, "here already"
+        with self._changing():
+            blob = self.blob(digest.whole)
+            with storage_errors(blob):
+                self._blobs.mkdir(parents=True, exist_ok=True)
+            self._parts.keep(digest.whole, digest.done, digest.parts)
+            how = share(file, blob)
+            return self._name(name, digest.whole, source, file.name), how
+
     def publish(
         self,
         file: Path,
@@ -180,7 +213,7 @@ class BlobStore:
         """
         if dry_run:
             paths = [*self._unused(besides=name), *self._partial_files(name)]
-            return sum(path.stat().st_size for path in paths)
+            return sum(_own_bytes(path) for path in paths)
         with locked(self._name_lock(name), doing=f"frontier models rm {name}"):
             freed = self.discard(name)
             with self._changing(), storage_errors(self._blobs):
@@ -192,8 +225,7 @@ class BlobStore:
         freed = 0
         with storage_errors(self._partial):
             for path in self._partial_files(name):
-                stat = path.stat()
-                freed += stat.st_size if stat.st_nlink == 1 else 0
+                freed += _own_bytes(path)
                 path.unlink()
         return freed
 
@@ -206,6 +238,10 @@ class BlobStore:
             locked(self._name_lock(name), doing=f"frontier models pull {name}"),
         ):
             self.discard(name)
+
+    def unused_bytes(self) -> int:
+        """Return what blobs take that no name means; the next pull or removal deletes them."""
+        return sum(_own_bytes(path) for path in self._unused())
 
     @contextmanager
     def _changing(self) -> Generator[None, None, None]:
@@ -263,11 +299,17 @@ class BlobStore:
         """Delete what killed commands and replaced names left behind; return the bytes."""
         freed = 0
         for path in self._unused():
-            freed += path.stat().st_size
+            freed += _own_bytes(path)
             path.unlink()
         self._refs.clean()
         self._parts.forget([path.name.removeprefix("sha256-") for path in self._blobs.glob("*")])
         return freed
+
+
+def _own_bytes(path: Path) -> int:
+    """Return what deleting *path* frees: nothing while another link of the file is left."""
+    stat = path.stat()
+    return stat.st_size if stat.st_nlink == 1 else 0
 
 
 def _link_over(file: Path, blob: Path) -> None:

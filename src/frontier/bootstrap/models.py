@@ -1,5 +1,6 @@
 """The models of the workspace, and those that engines get by themselves."""
 
+import contextlib
 import os
 import sys
 from dataclasses import dataclass
@@ -8,16 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from frontier.bootstrap.core import Core
-from frontier.domain.errors import ModelNotFoundError
+from frontier.domain.errors import ConfigError, ModelNotFoundError
 
 if TYPE_CHECKING:
     from frontier.adapters.blobs import BlobStore
     from frontier.adapters.catalog import CatalogFiles
+    from frontier.adapters.hub_cache import HubCache
+    from frontier.adapters.ollama_store import OllamaStore
     from frontier.adapters.sources import Sources
     from frontier.domain.model import Model
     from frontier.domain.shape import Shape, Weights
     from frontier.domain.stack import Stack
-    from frontier.ports import Reporter
+    from frontier.domain.usage import DiskUse
+    from frontier.ports import ModelKeeper, Reporter
     from frontier.usecases.models import PullPlan
 
 
@@ -53,6 +57,54 @@ class Models:
             prefix=Path(sys.prefix),
             hub_token=token.get_secret_value() if token else "",
         )
+
+    @cached_property
+    def engines(self) -> "tuple[OllamaStore, HubCache]":
+        """The stores that engines of this workspace keep by themselves."""
+        from frontier.adapters.hub_cache import HubCache
+        from frontier.adapters.ollama_store import OllamaStore
+
+        data = self.core.workspace.root / "data"
+        return (
+            OllamaStore(self.ollama_folder, engines=("ollama",)),
+            HubCache(data / "huggingface" / "hub", engines=("vllm", "mistral")),
+        )
+
+    @property
+    def ollama_folder(self) -> Path:
+        """Where Ollama of this workspace keeps its models."""
+        own = ""
+        with contextlib.suppress(ConfigError):  # a wrong setting must not hide what is here
+            own = self.core.settings.ollama_models_path
+        return Path(own) if own else self.core.workspace.root / "data" / "ollama"
+
+    @cached_property
+    def keepers(self) -> "tuple[ModelKeeper, ...]":
+        """Whose models can be imported: this workspace's engines, and programs of this user."""
+        from frontier.adapters.model_keepers import on_this_machine
+
+        return (*self.engines, *on_this_machine(os.environ, Path.home()))
+
+    def disk_use(self) -> "DiskUse":
+        """Return what takes space in the workspace."""
+        from frontier.adapters.disk_usage import disk_use
+
+        workspace, models = self.core.workspace, self.core.workspace.models
+        data = workspace.root / "data"
+        places = {
+            "models": (models / "blobs", "frontier models rm NAME"),
+            "interrupted downloads": (models / "partial", "frontier models rm NAME"),
+            "Ollama's models": (self.ollama_folder, "frontier models rm NAME"),
+            "the hub's models": (data / "huggingface", "frontier models rm OWNER/NAME"),
+            "vLLM's compiled kernels": (data / "vllm", ""),
+            "builds of Frontier": (workspace.builds, ""),
+            "other data": (data, ""),
+            "rendered project": (workspace.project_folder, ""),
+            "snapshots": (workspace.snapshots, ""),
+            "logs": (workspace.logs, ""),
+            "backups": (workspace.backups, "frontier backup prune"),
+        }
+        return disk_use(places, models, unused_bytes=self.store.unused_bytes())
 
     def plan(self, name: str, may_ask: bool = True) -> "PullPlan":
         """Return what a download of *name* would do; *may_ask* its source for the size."""

@@ -1,11 +1,11 @@
 """`frontier models`: pull, list, show, check and remove models."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from frontier.cli import models_catalog
+from frontier.cli import models_catalog, models_disk
 from frontier.cli.output import size, table, text
 from frontier.cli.session import DryRun, Json, Quiet, Session
 from frontier.domain.catalog import variant_name
@@ -14,6 +14,9 @@ from frontier.usecases import catalog, models, stored_models
 
 app = typer.Typer(help="Models: get, list, inspect, verify and remove them.", no_args_is_help=True)
 models_catalog.register(app)
+models_disk.register(app)
+
+_STORE_ENGINES: Final = "llamacpp, mistral"
 
 
 def _stored(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -36,6 +39,13 @@ def _known(ctx: typer.Context, incomplete: str) -> list[str]:
 def _stored_or_known(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return stored names and the catalog's for shell completion."""
     return list(dict.fromkeys([*_stored(ctx, incomplete), *_known(ctx, incomplete)]))
+
+
+def _listed(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the names of all that `rm` can remove, for shell completion."""
+    session: Session = ctx.obj or Session()
+    kept = [model.name for one in session.services.models.engines for model in one.models()]
+    return [*_stored(ctx, incomplete), *(name for name in kept if name.startswith(incomplete))]
 
 
 Name = Annotated[
@@ -103,12 +113,13 @@ def _pulled(session: Session, name: str, stored_as: str = "") -> models.Pulled:
 
 @app.command("list")
 def list_(ctx: typer.Context, _json: Json = False) -> None:
-    """List the stored models and the downloads that were interrupted.
+    """List the stored models, those that engines keep, and interrupted downloads.
 
     Example: frontier models list --json
     """
     session: Session = ctx.obj
-    session.show(stored_models.everything(store=session.services.models.store))
+    models = session.services.models
+    session.show(stored_models.everything(store=models.store, engines=models.engines))
 
 
 @app.command()
@@ -175,18 +186,30 @@ def check(
 @app.command()
 def rm(
     ctx: typer.Context,
-    name: Name,
+    name: Annotated[
+        str,
+        typer.Argument(help="A model that `frontier models list` shows.", autocompletion=_listed),
+    ],
     dry_run: DryRun = False,
     _json: Json = False,
 ) -> None:
-    """Remove a stored model, or what an interrupted download left; print the bytes freed.
+    """Remove a model and what nothing else uses; print the bytes freed and those that stay.
 
-    Example: frontier models rm smollm2:135m --dry-run
+    Also what an interrupted download left, and models that Ollama or the hub's cache of this
+    workspace keep.
+
+    Examples:
+        frontier models rm smollm2:135m --dry-run
+        frontier models rm Qwen/Qwen3.5-4B
     """
     session: Session = ctx.obj
     services = session.services
     result = stored_models.remove(
-        name, store=services.models.store, running=services.running.model, dry_run=dry_run
+        name,
+        store=services.models.store,
+        engines=services.models.engines,
+        running=services.running.model,
+        dry_run=dry_run,
     )
     session.show(result)
 
@@ -216,14 +239,18 @@ def _(plan: models.PullPlan) -> str:
 
 @text.register
 def _(result: stored_models.ModelList) -> str:
-    if not result.models and not result.partial:
+    if not result.models and not result.partial and not result.kept:
         return "no models yet: `frontier models pull smollm2:135m` gets a small one"
     rows = [
-        (m.name, size(m.size_bytes), m.digest[:12], m.source, m.pulled_at[:10])
+        (m.name, size(m.size_bytes), m.digest[:12], m.source, _STORE_ENGINES, str(m.path.parent))
         for m in result.models
     ]
-    rows += [(p.name, size(p.size_bytes), "incomplete", "", "") for p in result.partial]
-    return table(("NAME", "SIZE", "SHA-256", "SOURCE", "PULLED"), rows)
+    rows += [
+        (k.name, size(k.size_bytes), k.digest[:12], k.source, ", ".join(k.engines), str(k.place))
+        for k in result.kept
+    ]
+    rows += [(p.name, size(p.size_bytes), "incomplete", "", "", "") for p in result.partial]
+    return table(("NAME", "SIZE", "SHA-256", "SOURCE", "FOR", "WHERE"), rows)
 
 
 @text.register
@@ -278,7 +305,8 @@ def _found(model: stored_models.CheckedModel) -> str:
 @text.register
 def _(result: stored_models.Removed) -> str:
     verb = "removed" if result.applied else "would remove"
-    return f"{verb} {result.name}: {_bytes(result.freed_bytes)} freed"
+    stays = f"; {_bytes(result.kept_bytes)} stay, in use elsewhere" if result.kept_bytes else ""
+    return f"{verb} {result.name}: {_bytes(result.freed_bytes)} freed{stays}"
 
 
 def _bytes(count: int | None) -> str:

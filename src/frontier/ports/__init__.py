@@ -2,7 +2,14 @@
 
 from frontier.ports.backups import BackupStore, ContainerSweep, DataStores, Readable, Staging
 from frontier.ports.launching import ToolFiles, ToolTrial
-from frontier.ports.models import Catalog, HeaderReader, ModelSources, ModelStore
+from frontier.ports.models import (
+    Catalog,
+    EngineKeeper,
+    HeaderReader,
+    ModelKeeper,
+    ModelSources,
+    ModelStore,
+)
 from frontier.ports.reporting import Reporter, Task
 from frontier.ports.running import (
     ContainerRuntime,
@@ -24,12 +31,14 @@ __all__ = [
     "ContainerRuntime",
     "ContainerSweep",
     "DataStores",
+    "EngineKeeper",
     "GatewayControl",
     "HeaderReader",
     "ImageDigests",
     "Journal",
     "KeyStore",
     "MachineProbe",
+    "ModelKeeper",
     "ModelSources",
     "ModelStore",
     "Probe",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from frontier.domain.catalog import CatalogEntry
+from frontier.domain.kept import KeptModel
 from frontier.domain.model import Damage, GgufHeader, Health, Model
 from frontier.domain.source import Fetched, Remote
 from frontier.ports.reporting import Reporter
@@ -28,6 +29,28 @@ class HeaderReader(Protocol):
 
         Raises:
             ModelFormatError: it is no readable model file.
+        """
+        ...
+
+
+class ModelKeeper(Protocol):
+    """A store that is not ours: an engine's own, or another program's."""
+
+    root: Path
+
+    def models(self) -> tuple[KeptModel, ...]:
+        """Return its models, those that can be read."""
+        ...
+
+
+class EngineKeeper(ModelKeeper, Protocol):
+    """The store of one of our engines, in the workspace."""
+
+    def remove(self, name: str, *, dry_run: bool = False) -> int:
+        """Remove the model *name* and what no other uses; return the bytes freed.
+
+        Raises:
+            StorageError: the store cannot be written.
         """
         ...
 
@@ -147,6 +170,24 @@ class ModelStore(Protocol):
 
     def adopt(self, name: str, *, digest: str, source: str, file_name: str) -> Model | None:
         """Name a blob that is here already; None if it is not, or not intact."""
+        ...
+
+    def can_share(self, file: Path) -> bool:
+        """Tell whether *file* lies where it can be had without a copy, as far as that shows."""
+        ...
+
+    def share(
+        self, file: Path, name: str, *, source: str, watch: Callable[[int], None] = ...
+    ) -> tuple[Model, str]:
+        """Make *file*, which stays where it is, the blob of *name*; return how.
+
+        A blob that is here already is named, and the file left alone.
+
+        Raises:
+            CorruptBlobError: it changed while it was read.
+            RefusedError: it would have to be copied.
+            StorageError: the store cannot be written.
+        """
         ...
 
     def publish(

@@ -1,13 +1,14 @@
 """Look after stored models: list, show, check and remove them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from frontier.domain.catalog import CatalogEntry
-from frontier.domain.errors import CorruptBlobError, RefusedError
+from frontier.domain.errors import CorruptBlobError, RefusedError, UsageError
+from frontier.domain.kept import KeptModel, named
 from frontier.domain.model import Damage, GgufHeader, Health, Model
-from frontier.domain.names import resolve
-from frontier.ports import Catalog, HeaderReader, ModelStore, Reporter
+from frontier.domain.names import full_name, resolve
+from frontier.ports import Catalog, EngineKeeper, HeaderReader, ModelStore, Reporter
 from frontier.usecases.catalog import is_here
 from frontier.usecases.models import Pulled, find, unknown_model
 
@@ -22,10 +23,11 @@ class PartialDownload:
 
 @dataclass(frozen=True, slots=True)
 class ModelList:
-    """What `models list` prints."""
+    """What `models list` prints; *kept* lie in the stores of the workspace's engines."""
 
     models: tuple[Model, ...]
     partial: tuple[PartialDownload, ...]
+    kept: tuple[KeptModel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +73,26 @@ class CheckReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
-    """What `models rm` did, or with a dry run would do."""
+    """What `models rm` did, or with a dry run would do.
+
+    Attributes:
+        kept_bytes: What stays on the disk, because another name or program uses it.
+        keeper: Whose store it was in, "" for ours.
+    """
 
     name: str
     freed_bytes: int
     applied: bool
+    kept_bytes: int = 0
+    keeper: str = ""
 
 
-def everything(*, store: ModelStore) -> ModelList:
-    """Return what the store has, and what it has begun."""
+def everything(*, store: ModelStore, engines: Sequence[EngineKeeper] = ()) -> ModelList:
+    """Return what the store has, what it has begun, and what *engines* have of their own."""
     here = store.all()
     partial = sorted(store.partials().items())
-    return ModelList(here, tuple(PartialDownload(name, size) for name, size in partial))
+    kept = tuple(model for engine in engines for model in engine.models())
+    return ModelList(here, tuple(PartialDownload(name, size) for name, size in partial), kept)
 
 
 def show(
@@ -160,12 +170,20 @@ def _foreseen(checked: CheckedModel, store: ModelStore) -> CheckedModel:
     return replace(checked, repaired_bytes=parts or whole)
 
 
-def remove(name: str, *, store: ModelStore, running: str = "", dry_run: bool = False) -> Removed:
+def remove(
+    name: str,
+    *,
+    store: ModelStore,
+    engines: Sequence[EngineKeeper] = (),
+    running: str = "",
+    dry_run: bool = False,
+) -> Removed:
     """Remove a model, or what an interrupted pull of it left.
 
     Args:
-        name: Of the store; its tag may be left out.
+        name: Of the store, where its tag may be left out, else of an engine.
         store: Where it lies.
+        engines: Where it is looked for next.
         running: The model that an engine has open now.
         dry_run: Tell what would be freed, and change nothing.
 
@@ -175,16 +193,54 @@ def remove(name: str, *, store: ModelStore, running: str = "", dry_run: bool = F
         BusyError: it is being pulled.
     """
     known = {*(m.name for m in store.all()), *store.broken(), *store.partials()}
-    found = resolve(name, known)
+    found = resolve(name, known) if _can_be_ours(name) else None
     if not found:
-        raise unknown_model(name, known)
-    if found == running:
+        return _remove_kept(name, engines, known, running=running, dry_run=dry_run)
+    _require_idle(found, running)
+    model = store.load(found)
+    size = model.size_bytes if model and model.path.exists() else 0
+    freed = store.remove(found, dry_run=dry_run)
+    return Removed(
+        name=found, freed_bytes=freed, applied=not dry_run, kept_bytes=max(0, size - freed)
+    )
+
+
+def _can_be_ours(name: str) -> bool:
+    try:
+        return bool(full_name(name))
+    except UsageError:
+        return False
+
+
+def _remove_kept(
+    name: str,
+    engines: Sequence[EngineKeeper],
+    known: Collection[str],
+    *,
+    running: str,
+    dry_run: bool,
+) -> Removed:
+    for engine in engines:
+        have = engine.models()
+        for model in named(name, have):
+            _require_idle(model.name, running)
+            freed = engine.remove(model.name, dry_run=dry_run)
+            return Removed(
+                name=model.name,
+                freed_bytes=freed,
+                applied=not dry_run,
+                kept_bytes=max(0, model.size_bytes - freed),
+                keeper=model.keeper,
+            )
+    raise unknown_model(name, [*known, *(m.name for engine in engines for m in engine.models())])
+
+
+def _require_idle(name: str, running: str) -> None:
+    if name == running:
         raise RefusedError(
-            f"{found} is running, and its engine could not start again without it",
+            f"{name} is running, and its engine could not start again without it",
             hint="`frontier down` first, or bring up another: `frontier up --model NAME`.",
         )
-    freed = store.remove(found, dry_run=dry_run)
-    return Removed(name=found, freed_bytes=freed, applied=not dry_run)
 
 
 def _checked(model: Model, store: ModelStore, reporter: Reporter) -> CheckedModel:
