@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from frontier.domain.errors import DownloadError, UsageError
@@ -35,6 +35,18 @@ class Hub:
             DownloadError: unreachable, absent, gated, or without such a file.
             UsageError: the model is split over several files.
         """
+        files = self._files(source)
+        return files[_choose(source, files)]
+
+    def files(self, repo: str, revision: str = "") -> Mapping[str, Remote]:
+        """Return all files of a repository at its present commit, by their names.
+
+        Raises:
+            DownloadError: unreachable, absent, or gated.
+        """
+        return self._files(HubSource(repo, revision, "", ""))
+
+    def _files(self, source: HubSource) -> Mapping[str, Remote]:
         if self._is_offline:
             raise DownloadError(
                 f"cannot read {source}: HF_HUB_OFFLINE is set", hint="unset HF_HUB_OFFLINE"
@@ -49,15 +61,18 @@ class Hub:
                 files_metadata=True,
                 token=token or False,
             )
-            file = _choose(source, info.siblings or [])
-            url = huggingface_hub.hf_hub_url(
-                source.repo,
-                file.rfilename,
-                revision=info.sha or source.revision or None,
-                endpoint=self._endpoint,
-            )
+        commit = info.sha or source.revision or None
+        return {f.rfilename: self._remote(source, f, commit, token) for f in info.siblings or []}
+
+    def _remote(
+        self, source: HubSource, file: "RepoSibling", commit: str | None, token: str
+    ) -> Remote:
+        import huggingface_hub
+
         return Remote(
-            url=url,
+            url=huggingface_hub.hf_hub_url(
+                source.repo, file.rfilename, revision=commit, endpoint=self._endpoint
+            ),
             file_name=file.rfilename.rpartition("/")[2],
             digest=file.lfs.sha256 if file.lfs else "",
             size_bytes=file.size,
@@ -65,8 +80,9 @@ class Hub:
         )
 
 
-def _choose(source: HubSource, files: "list[RepoSibling]") -> "RepoSibling":
-    models = {file.rfilename: file for file in files if file.rfilename.endswith(".gguf")}
+def _choose(source: HubSource, files: Mapping[str, Remote]) -> str:
+    """Return the name of the file that *source* means."""
+    models = [name for name in files if name.endswith(".gguf")]
     names = [source.file] if source.file else _with_quant(source.quant, models)
     if len(names) != 1 or names[0] not in models:
         raise DownloadError(
@@ -79,10 +95,10 @@ def _choose(source: HubSource, files: "list[RepoSibling]") -> "RepoSibling":
             f"{source} is split into {int(split[1])} files; Frontier stores single GGUF files",
             hint="Choose a smaller quantisation, or join the parts with llama-gguf-split --merge.",
         )
-    return models[names[0]]
+    return names[0]
 
 
-def _with_quant(quant: str, names: "Mapping[str, RepoSibling]") -> list[str]:
+def _with_quant(quant: str, names: Sequence[str]) -> list[str]:
     """Return the model files of that quantisation; a split one counts as its first part."""
     ends = re.compile(rf"(^|[-._/]){re.escape(quant)}(-00001-of-\d{{5}})?\.gguf$", re.IGNORECASE)
     return [n for n in names if ends.search(n) and "mmproj" not in n.lower()]

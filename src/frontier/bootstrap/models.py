@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from frontier.domain.stack import Stack
     from frontier.domain.usage import DiskUse
     from frontier.ports import ModelKeeper, Reporter
+    from frontier.usecases.fit import Finder
     from frontier.usecases.models import PullPlan
 
 
@@ -105,6 +106,18 @@ class Models:
             "backups": (workspace.backups, "frontier backup prune"),
         }
         return disk_use(places, models, unused_bytes=self.store.unused_bytes())
+
+    @property
+    def finder(self) -> "Finder":
+        """Looks at models before they are downloaded."""
+        from frontier.adapters.hub import Hub
+        from frontier.adapters.inspector import Inspector
+        from frontier.usecases.fit import Finder
+
+        token = self.core.settings.hf_token
+        secret = token.get_secret_value() if token else ""
+        inspector = Inspector(self.sources, lambda: Hub(os.environ, secret))
+        return Finder(store=self.store, catalog=self.catalog, inspector=inspector)
 
     def plan(self, name: str, may_ask: bool = True) -> "PullPlan":
         """Return what a download of *name* would do; *may_ask* its source for the size."""

@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from frontier.domain.placement import Placement
     from frontier.domain.project import Project
     from frontier.domain.recommend import Recommendation
+    from frontier.domain.sizing import KvType
     from frontier.domain.stack import Stack
     from frontier.ports import Reporter
     from frontier.usecases.change import Change
+    from frontier.usecases.fit import Fit
     from frontier.usecases.restores import Restoring
     from frontier.usecases.up import Up
 
@@ -231,6 +233,32 @@ class Services(Core):
             catalog=self.models.catalog,
             stacks=[self.stacks.load(name) for name in names],
             place=self.placing.place,
+        )
+
+    def fit(
+        self, name: str, *, context: int, parallel: int, kv_type: "KvType", stack: str
+    ) -> "Fit":
+        """Return how the model *name* fits this machine; 0 and "" are what the settings say."""
+        from dataclasses import replace
+
+        from frontier.usecases import fit
+
+        wanted = self.wanted()
+        load = replace(
+            wanted.load(context or wanted.context),
+            parallel=parallel or wanted.parallel,
+            kv_type=kv_type,
+        )
+        names = [stack] if stack else self.stacks.names()
+        return fit.fit(
+            name,
+            finder=self.models.finder,
+            machine=self.machine(),
+            stacks=[self.stacks.load(each) for each in names],
+            load=load,
+            is_only=bool(context),
+            stack=stack or self.settings.current_stack,
+            others=lambda: self.recommendations(stack),
         )
 
     def build(

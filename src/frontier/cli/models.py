@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from frontier.cli import models_catalog, models_disk
+from frontier.cli import models_catalog, models_disk, models_fit
 from frontier.cli.output import size, table, text
 from frontier.cli.session import DryRun, Json, Quiet, Session
 from frontier.domain.catalog import variant_name
@@ -15,6 +15,7 @@ from frontier.usecases import catalog, models, stored_models
 app = typer.Typer(help="Models: get, list, inspect, verify and remove them.", no_args_is_help=True)
 models_catalog.register(app)
 models_disk.register(app)
+models_fit.register(app)
 
 _STORE_ENGINES: Final = "llamacpp, mistral"
 

@@ -48,7 +48,8 @@ class HubSource:
 
     def __str__(self) -> str:
         revision = f"@{self.revision}" if self.revision else ""
-        return f"hf:{self.repo}{revision}" + (f"/{self.file}" if self.file else f":{self.quant}")
+        part = f"/{self.file}" if self.file else f":{self.quant}" if self.quant else ""
+        return f"hf:{self.repo}{revision}{part}"
 
 
 @dataclass(frozen=True, slots=True)

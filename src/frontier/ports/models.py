@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from frontier.domain.candidates import Repository
 from frontier.domain.catalog import CatalogEntry
 from frontier.domain.kept import KeptModel
 from frontier.domain.model import Damage, GgufHeader, Health, Model
@@ -51,6 +52,27 @@ class EngineKeeper(ModelKeeper, Protocol):
 
         Raises:
             StorageError: the store cannot be written.
+        """
+        ...
+
+
+class ModelInspector(Protocol):
+    """Reads what models say about themselves where they lie, without downloading them."""
+
+    def header(self, source: str) -> tuple[GgufHeader, int]:
+        """Return the header of the GGUF file of *source*, and the file's length.
+
+        Raises:
+            DownloadError: the place does not answer, or gives no parts of files.
+            ModelFormatError: it is no readable GGUF file.
+        """
+        ...
+
+    def repository(self, repo: str, revision: str = "") -> Repository:
+        """Return which models a repository of the hub has.
+
+        Raises:
+            DownloadError: unreachable, absent, gated, or without a model.
         """
         ...
 
