@@ -1,7 +1,8 @@
 """The cache of the Hugging Face hub: repositories with their files, shared by many programs."""
 
 import contextlib
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from frontier.adapters.files import storage_errors
@@ -28,20 +29,29 @@ class HubCache:
         return tuple(model for folder in folders for model in self._of(folder))
 
     def remove(self, name: str, *, dry_run: bool = False) -> int:
-        """Remove the repository *name* and the blobs that no other has; return the bytes freed.
+        """Remove a repository or one file of it, with the blobs that nothing else uses.
+
+        Not by the library's own `delete_revisions`: it takes commits, and copies of a repository
+        have the same ones.
+
+        Returns:
+            The bytes freed.
 
         Raises:
             StorageError: the cache cannot be written.
         """
-        from huggingface_hub import scan_cache_dir
-
-        found = [r for r in scan_cache_dir(self.root).repos if r.repo_id == name]
-        commits = [revision.commit_hash for repo in found for revision in repo.revisions]
-        plan = scan_cache_dir(self.root).delete_revisions(*commits)
-        freed = int(plan.expected_freed_size)
+        repo = "/".join(name.split("/")[:2])
+        folder, inner = self.root / f"models--{repo.replace('/', '--')}", name[len(repo) + 1 :]
+        snapshots = folder / "snapshots"
+        gone = {path for path in _files(folder) if not inner or _is(path, snapshots, inner)}
+        used = {path.resolve() for path in _files(self.root) if path not in gone}
+        blobs = {path.resolve() for path in gone} - used
+        freed = sum(stat.st_size for blob in blobs if (stat := blob.stat()).st_nlink == 1)
         if not dry_run:
             with storage_errors(self.root):
-                plan.execute()
+                _unlink(gone, blobs)
+                if not any(_files(folder)):
+                    shutil.rmtree(folder)
         return freed
 
     def _of(self, folder: Path) -> Iterator[KeptModel]:
@@ -84,3 +94,25 @@ class HubCache:
             source=f"hf:{repo}@{snapshot.name}",
             engines=self._engines,
         )
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files of all snapshots in *folder*, a repository or the cache."""
+    for snapshots in (*folder.glob("snapshots"), *folder.glob("models--*--*/snapshots")):
+        yield from (path for path in snapshots.rglob("*") if path.is_file())
+
+
+def _is(path: Path, snapshots: Path, inner: str) -> bool:
+    return Path(*path.relative_to(snapshots).parts[1:]).as_posix() == inner
+
+
+def _unlink(links: Iterable[Path], blobs: Iterable[Path]) -> None:
+    """Delete *links* first: a kill leaves a blob without a name, not a name without its blob."""
+    for link in links:
+        # since 2.x a blob of the repository may be a link into a store that all share
+        own = link.parent / link.readlink() if link.is_symlink() else link
+        link.unlink()
+        if own.is_symlink() and own.resolve() in blobs:
+            own.unlink()
+    for blob in blobs:
+        blob.unlink(missing_ok=True)

@@ -98,6 +98,47 @@ def test_the_hubs_cache_has_files_and_repositories(tmp_path: Path) -> None:
     assert "maker/Full" not in {model.name for model in cache.models()}
 
 
+def test_one_file_of_a_repository_is_removed_with_its_blob_alone(tmp_path: Path) -> None:
+    model_stores.hub(
+        tmp_path, "o/r", {"a-Q4_0.gguf": ONE, "sub/b-Q8_0.gguf": TWO, "same.gguf": ONE}
+    )
+    cache = HubCache(tmp_path)
+
+    assert cache.remove("o/r/same.gguf") == 0  # its blob is that of the other
+    assert cache.remove("o/r/sub/b-Q8_0.gguf", dry_run=True) == len(TWO)
+    assert cache.remove("o/r/sub/b-Q8_0.gguf") == len(TWO)
+    assert [model.name for model in cache.models()] == ["o/r/a-Q4_0.gguf"]
+    assert cache.remove("o/r/a-Q4_0.gguf") == len(ONE)
+
+    assert list(tmp_path.glob("models--*")) == []
+
+
+def test_a_copy_of_a_repository_with_the_same_commits_stays(tmp_path: Path) -> None:
+    model_stores.hub(tmp_path, "maker/it", {"model.safetensors": b"s" * 7000})
+    copy = model_stores.hub(tmp_path, "copier/it", {"model.safetensors": b"s" * 7000})
+
+    assert HubCache(tmp_path).remove("maker/it") == 7000
+
+    assert (copy / "model.safetensors").read_bytes() == b"s" * 7000
+
+
+def test_a_blob_that_repositories_share_goes_with_the_last(tmp_path: Path) -> None:
+    shared = tmp_path / "blobs/ab" / digest(ONE)
+    shared.parent.mkdir(parents=True)
+    shared.write_bytes(ONE)
+    for repo in ("a/x", "b/x"):
+        blob = model_stores.hub(tmp_path, repo, {"m.gguf": ONE}).joinpath("m.gguf")
+        own = blob.parent / blob.readlink()
+        own.unlink()
+        own.symlink_to(shared)
+    cache = HubCache(tmp_path)
+
+    assert cache.remove("a/x/m.gguf") == 0
+    assert shared.exists()
+    assert cache.remove("b/x") == len(ONE)
+    assert not shared.exists()
+
+
 def test_lm_studio_has_files_by_publisher(tmp_path: Path) -> None:
     file = model_stores.lmstudio(tmp_path, "pub/Repo/m-Q4_0.gguf", ONE)
     model_stores.lmstudio(tmp_path, "pub/Repo/mmproj-m.gguf", ONE)
