@@ -117,7 +117,9 @@ class Settings(BaseSettings):
     enable_flash_attention: bool | None = _setting(
         None, "Force flash attention on or off; unset lets the engine decide."
     )
-    num_workers: NonNegativeInt = _setting(0, "Engine threads; 0 means one per usable core.")
+    num_workers: NonNegativeInt = _setting(
+        0, "Engine threads; 0 means one per fast core that may be used."
+    )
     cache_size: NonNegativeInt = _setting(512, "Memory of the engine's prompt cache, MiB.")
     enable_cache: bool = _setting(True, "Keep prompts of finished requests for reuse.")
     # Ollama

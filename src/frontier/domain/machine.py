@@ -39,6 +39,15 @@ class Cpu:
     performance: int | None = None
     quota: float | None = None
 
+    @property
+    def engine_threads(self) -> int:
+        """How many threads compute fastest: one per fast core, of those that may be used.
+
+        A core's second thread adds nothing to matrix products, and all threads wait for the slow
+        cores. Source: llama.cpp common/common.cpp, common_cpu_get_num_math.
+        """
+        return min(self.usable, self.performance or self.physical)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumaNode:

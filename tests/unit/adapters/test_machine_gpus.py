@@ -408,3 +408,22 @@ def test_the_free_memory_of_amd_is_not_worth_losing_the_gpu_for() -> None:
 
         assert gpu.memory_free_bytes is None
         assert problems[0].startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "version"),
+    [
+        ("opt/rocm/.info/version", "7.0.2-56\n", "7.0.2"),
+        ("opt/rocm-6.4.1/.info/version", "6.4.1-83\n", "6.4.1"),
+        ("opt/rocm/core-7.13/.info/version", "7.13.0\n", "7.13.0"),
+    ],
+)
+def test_the_installed_rocm_tells_its_version(
+    tmp_path: Path, file: str, content: str, version: str
+) -> None:
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text(content)
+
+    ((gpu,), _) = amd.probe(tools({"rocm-smi": said("amd/rocm-smi.txt")}), tmp_path)
+
+    assert gpu.rocm_version == version

@@ -54,7 +54,10 @@ def _unnamed(gpus: tuple[Gpu, ...]) -> tuple[str, ...]:
 
 def _completed(root: Path, gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
     """Return *gpus* with what only the kernel and the files of ROCm tell."""
-    version = pci.read(root / "opt/rocm/.info/version").partition("-")[0]
+    files = sorted(root.glob("opt/rocm*/.info/version")) or sorted(
+        root.glob("opt/rocm*/core-*/.info/version")  # since 7.10
+    )
+    version = pci.read(files[-1]).partition("-")[0] if files else ""
     targets = kfd.targets(root)
     return tuple(_with_kernel(root, replace(gpu, rocm_version=version), targets) for gpu in gpus)
 
