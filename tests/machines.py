@@ -78,7 +78,7 @@ def probe(
     machine: Recorded,
     root: Path,
     run: Callable[[Sequence[str]], str] | None = None,
-    timeout_s: float = 5.0,
+    environ: Mapping[str, str] | None = None,
 ) -> Machine:
     """Return *machine* as Frontier sees it; its files lie below *root*."""
     return probe_machine(
@@ -86,9 +86,9 @@ def probe(
         run=run or machine.run,
         root=root,
         home=root / "home",
+        environ=environ or {},
         system=machine.system,
         arch=machine.arch,
-        timeout_s=timeout_s,
     )
 
 

@@ -99,6 +99,7 @@ def _gpu(gpu: Gpu) -> str:
         gpu.compute_capability,
         "Level Zero" if gpu.has_level_zero else "",
         f"MIG, {_count(len(gpu.mig), 'device')}" if gpu.is_mig else "",
+        f"hidden by {gpu.hidden_by}" if gpu.hidden_by else "",
     ]
     return ", ".join([f"{gpu.name}: {_gpu_memory(gpu)}", *filter(None, about)])
 

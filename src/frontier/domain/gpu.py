@@ -101,16 +101,28 @@ def gpus_of(machine: Machine, name: Accelerator) -> list[Gpu]:
 
 
 def _computes(gpu: Gpu) -> bool:
+    return not gpu.hidden_by and _is_fit_to(gpu)
+
+
+def _is_fit_to(gpu: Gpu) -> bool:
     is_weak = gpu.is_integrated and gpu.vendor != "nvidia"
     return not is_weak or gpu.compute_capability in _ROCM_INTEGRATED
 
 
 def hidden_gpus(machine: Machine) -> tuple[Obstacle, ...]:
-    """Return the GPUs that are built in but that no driver lets anyone use."""
-    seen = {gpu.vendor for gpu in machine.gpus if _computes(gpu)}
+    """Return the GPUs that are built in but that no driver, or the environment, lets anyone use."""
+    seen = {gpu.vendor for gpu in machine.gpus if _is_fit_to(gpu)}
+    kept = tuple(
+        Obstacle(
+            why=f"{gpu.hidden_by} hides the {gpu.name}",
+            hint=f"unset {gpu.hidden_by.partition('=')[0]}",
+        )
+        for gpu in machine.gpus
+        if gpu.hidden_by and not any(g.vendor == gpu.vendor and _computes(g) for g in machine.gpus)
+    )
     starts = tuple(start for vendor in _TOOLS if vendor not in seen for start in _TOOLS[vendor])
     lines = [line for line in machine.problems if line.startswith(starts)]
-    return tuple(Obstacle(why=line, hint="frontier doctor") for line in lines)
+    return (*(Obstacle(why=line, hint="frontier doctor") for line in lines), *kept)
 
 
 def unreached_gpus(machine: Machine) -> tuple[Obstacle, ...]:

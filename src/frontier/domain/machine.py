@@ -148,6 +148,8 @@ class Gpu:
         is_integrated: Part of the processor: its memory is main memory.
         memory_shared_bytes: Main memory that it may use beside its own, None if not told.
         is_mig: MIG mode is on: programs see *mig*, never the GPU itself.
+        hidden_by: The environment variable that keeps it from programs, with its value; empty
+            where none does.
     """
 
     vendor: Vendor
@@ -165,6 +167,7 @@ class Gpu:
     memory_shared_bytes: int | None = None
     is_mig: bool = False
     mig: tuple[MigDevice, ...] = ()
+    hidden_by: str = ""
 
     @property
     def largest_total_bytes(self) -> int | None:

@@ -300,7 +300,8 @@ def describe(machine: Machine) -> str:
         f"{size(memory.available_bytes)} of {size(memory.ceiling_bytes)} memory free"
         if memory
         else "memory unknown",
-        ", ".join(gpu.name for gpu in machine.gpus) or ("Metal" if machine.apple else "no GPU"),
+        ", ".join(gpu.name for gpu in machine.gpus if not gpu.hidden_by)
+        or ("Metal" if machine.apple else "no GPU"),
     ]
     return ", ".join(parts)
 

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from frontier.adapters.machine.parts import (
 )
 from frontier.adapters.machine.probes import Probes
 from frontier.adapters.machine.tools import Run, runner
+from frontier.domain.gpu_visible import hide
 from frontier.domain.machine import AppleChip, Cpu, Disk, Gpu, Machine
 from frontier.domain.metal import estimate
 
@@ -30,6 +31,7 @@ def probe_machine(
     run: Run | None = None,
     root: Path = Path("/"),
     home: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
     system: str = "",
     arch: str = "",
     timeout_s: float = TIMEOUT_S,
@@ -41,6 +43,7 @@ def probe_machine(
         run: Runs the vendors' tools.
         root: The file system that holds ``proc``, ``sys`` and ``etc``.
         home: The user's folder, where Docker Desktop keeps its settings.
+        environ: May hide GPUs from programs.
         system: As `platform.system` names it, which is the default.
         arch: As `platform.machine` names it, which is the default.
         timeout_s: After this long, half a second added, what has not answered is a problem.
@@ -48,10 +51,11 @@ def probe_machine(
     run, arch = run or runner(timeout_s), arch or platform.machine()
     is_mac = (system or platform.system()) == "Darwin"
     parts = of_mac(run, arch) if is_mac else of_linux(run, root, arch)
-    return _gather(parts, path, home, arch, timeout_s)
+    parts = replace(parts, desktop=partial(docker_desktop.probe, home))
+    return _gather(parts, path, environ, timeout_s)
 
 
-def _gather(parts: Parts, path: Path, home: Path | None, arch: str, timeout_s: float) -> Machine:
+def _gather(parts: Parts, path: Path, environ: Mapping[str, str], timeout_s: float) -> Machine:
     probes = Probes(timeout_s)
     version = probes.start("os version", parts.version)
     cpu = probes.start("cpu", parts.cpu)
@@ -59,16 +63,16 @@ def _gather(parts: Parts, path: Path, home: Path | None, arch: str, timeout_s: f
     whole_disk = _start_disk(probes, parts, path)
     virtual = probes.start("virtual", parts.virtual)
     numa = probes.start("numa", parts.numa)
-    desktop = probes.start("docker desktop", partial(docker_desktop.probe, home))
+    desktop = probes.start("docker desktop", parts.desktop)
     apple = _start_apple(probes, parts)
-    gpus = _start_gpus(probes, parts)
+    gpus = _start_gpus(probes, parts, environ)
     os_version = version() or "unknown"
     found_gpus, gpu_problems = gpus()
     machine = Machine(
         os=parts.os,
         os_version=os_version,
-        arch=arch,
-        cpu=cpu() or _unknown_cpu(arch),
+        arch=parts.arch,
+        cpu=cpu() or _unknown_cpu(parts.arch),
         memory=memory(),
         disk=whole_disk(),
         apple=apple(os_version),
@@ -114,7 +118,7 @@ def _with_metal(chip: AppleChip, told: int | None, os_version: str) -> AppleChip
     return replace(chip, gpu_memory_bytes=share, gpu_memory_source="estimated")
 
 
-def _start_gpus(probes: Probes, parts: Parts) -> Callable[[], Gpus]:
+def _start_gpus(probes: Probes, parts: Parts, environ: Mapping[str, str]) -> Callable[[], Gpus]:
     started = (
         probes.start("nvidia", parts.nvidia),
         probes.start("amd", parts.amd),
@@ -123,7 +127,7 @@ def _start_gpus(probes: Probes, parts: Parts) -> Callable[[], Gpus]:
 
     def joined() -> Gpus:
         answers = [answer for vendor in started if (answer := vendor()) is not None]
-        gpus: list[Gpu] = [gpu for answer in answers for gpu in answer[0]]
+        gpus: list[Gpu] = [gpu for answer in answers for gpu in hide(answer[0], environ)]
         gpus.sort(key=lambda gpu: gpu.is_integrated)  # stable: cards first, each kind in order
         return tuple(gpus), tuple(problem for answer in answers for problem in answer[1])
 

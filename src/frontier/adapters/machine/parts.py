@@ -9,7 +9,16 @@ from pathlib import Path
 
 from frontier.adapters.machine import amd, intel, linux, macos, metal, nvidia, virtual
 from frontier.adapters.machine.tools import Run
-from frontier.domain.machine import AppleChip, Cpu, Disk, Gpu, Memory, NumaNode, Virtual
+from frontier.domain.machine import (
+    AppleChip,
+    Cpu,
+    Disk,
+    DockerDesktop,
+    Gpu,
+    Memory,
+    NumaNode,
+    Virtual,
+)
 
 Gpus = tuple[tuple[Gpu, ...], tuple[str, ...]]
 
@@ -19,6 +28,7 @@ class Parts:
     """One function for each part; what this kind of machine lacks is the default."""
 
     os: str
+    arch: str
     version: Callable[[], str]
     cpu: Callable[[], Cpu]
     memory: Callable[[], Memory]
@@ -31,12 +41,14 @@ class Parts:
     nvidia: Callable[[], Gpus] = lambda: ((), ())
     amd: Callable[[], Gpus] = lambda: ((), ())
     intel: Callable[[], Gpus] = lambda: ((), ())
+    desktop: Callable[[], DockerDesktop | None] = lambda: None
 
 
 def of_mac(run: Run, arch: str) -> Parts:
     """Return how to read a Mac: its tools tell everything."""
     return Parts(
         os="macos",
+        arch=arch,
         version=partial(macos.version, run),
         cpu=partial(macos.cpu, run, arch),
         memory=partial(macos.memory, run),
@@ -52,6 +64,7 @@ def of_linux(run: Run, root: Path, arch: str) -> Parts:
     """Return how to read Linux: the kernel's files below *root*, the vendors' tools for GPUs."""
     return Parts(
         os="linux",
+        arch=arch,
         version=partial(linux.version, root),
         cpu=partial(linux.cpu, root, arch),
         memory=partial(linux.memory, root),
