@@ -35,6 +35,7 @@ class Core:
         chosen: The workspace of the command line, None for discovery.
         overrides: Settings of the command line, by field name.
         selects: The stack among them is about to be written to .env.
+        settles: All of them are to be written to .env once they have given a token.
         is_preview: Nothing may be written.
         seen: Who had changed the workspace last when this was planned, None for no plan.
     """
@@ -42,6 +43,7 @@ class Core:
     chosen: Path | None = None
     overrides: Mapping[str, object] = field(default_factory=dict[str, object])
     selects: bool = False
+    settles: bool = False
     is_preview: bool = False
     seen: str | None = None
     has_begun: ClassVar[bool] = False

@@ -8,6 +8,8 @@ from frontier.bootstrap.core import Core
 from frontier.domain.errors import BusyError, ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from frontier.domain.change import Interrupted
 
 _SELECT: Final = "stack select "  # how such a command begins, in snapshots and in the journal
@@ -70,6 +72,22 @@ class Recovery:
             self.declared_now(command)
             self._forget_asked_stack()  # after .env: killed between both, the old one is meant
             core.journal.clear()
+
+    def settle(self, asked: "Mapping[str, object]") -> None:
+        """Write *asked*, settings by field name, to ``.env``, now that their project counts.
+
+        The project keeps them as asked for until they stand there: killed between both, the
+        next `start` asks for them as well.
+        """
+        core = self.core
+        for name, value in asked.items():
+            if str(value) == core.configuration.default(name):
+                core.configuration.unset(name)
+            elif core.configuration.written(name) != str(value):
+                core.configuration.set(name, str(value))
+        if declared := core.project.load():
+            kept = {k: v for k, v in declared.asked.items() if k not in asked}
+            core.project.save(replace(declared, asked=kept))
 
     def _forget_asked_stack(self) -> None:
         """Let `start` ask for what the last `up` asked for, but for the stack."""

@@ -153,9 +153,13 @@ class Services(Core):
 
         return Recovery(self)
 
-    def asking(self, overrides: Mapping[str, object], *, selects: bool = False) -> "Services":
+    def asking(
+        self, overrides: Mapping[str, object], *, selects: bool = False, settles: bool = False
+    ) -> "Services":
         """Return services for the same workspace, with other settings of the command line."""
-        return Services(chosen=self.workspace.root, overrides=overrides, selects=selects)
+        return Services(
+            chosen=self.workspace.root, overrides=overrides, selects=selects, settles=settles
+        )
 
     def asking_again(self, *, select: str = "") -> "Services":
         """Return services that ask for what the last `up` asked for on its command line.
@@ -342,8 +346,13 @@ class Services(Core):
             changing=self.changing,
             reporter=reporter,
             drain_s=self._drain_s,
-            declared_now=lambda: self.recovery.declared_now(command),
+            declared_now=lambda: self._declared_now(command),
         )
+
+    def _declared_now(self, command: str) -> None:
+        self.recovery.declared_now(command)
+        if self.settles:
+            self.recovery.settle(self.overrides)
 
     def restoring(self, reporter: "Reporter") -> "Restoring":
         """Return the use-case behind `backup restore`."""

@@ -10,6 +10,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 SUMMARIES: Final = {
+    "setup": {
+        "setup": "Set everything up, with questions: engine, model, context, address and key."
+    },
     "lifecycle": {
         "up": "Bring a stack up and prove it with a streamed token.",
         "down": "Stop everything and forget what was brought up.",

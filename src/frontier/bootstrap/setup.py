@@ -1,0 +1,97 @@
+"""The wizard: what it asks, and how its answers become settings and a running stack."""
+
+import contextlib
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from frontier.bootstrap.services import Services
+from frontier.domain.errors import FrontierError
+
+if TYPE_CHECKING:
+    from frontier.domain.setup import Answers
+    from frontier.usecases.setup import Wizard
+    from frontier.usecases.up import StackUp
+
+_PREVIEWED: Final = "a-key-that-is-to-be-made"
+
+
+@dataclass
+class SettingUp:
+    """Sets up one workspace."""
+
+    services: Services
+
+    def wizard(self) -> "Wizard":
+        """Return the use-case behind `frontier setup`, with all its ports."""
+        from frontier.usecases.setup import Wizard
+
+        services = self.services
+        machine = services.machine()
+        return Wizard(
+            stacks=services.stacks,
+            names=services.stacks.names(),
+            machine=lambda: machine,
+            place=services.placing.place,
+            recommend=cache(services.recommendations),
+            current=services.asking_again().configuration.get,
+            written=services.configuration.written,
+            default=services.configuration.default,
+            docker=self._docker_problem,
+            require_model=lambda name: services.models.plan(name, may_ask=False),
+            has_key=bool(services.settings.api_key) or services.keys.has_active(),
+            is_set_up=services.workspace.project_file.exists(),
+            preview=self._preview,
+        )
+
+    def _docker_problem(self) -> str:
+        try:
+            _ = self.services.docker_facts
+        except FrontierError as error:
+            return error.message
+        return ""
+
+    def _preview(self, settings: dict[str, str], makes_key: bool) -> "StackUp":
+        """Return what `up` would do; a key that is to be made is taken for granted."""
+        from frontier.adapters.silent import Silent
+
+        key = {"API_KEY": _PREVIEWED} if makes_key and not self.services.settings.api_key else {}
+        asked = {name.lower(): value for name, value in {**settings, **key}.items()}
+        services = self.services.asking(asked).previewing()
+        return services.up(Silent(), lambda _: None).run(services.wanted(), dry_run=True)
+
+    def settling(self, answers: "Answers") -> Services:
+        """Return services whose `up` writes *answers* to ``.env`` once they have given a token."""
+        asked = {name.lower(): value for name, value in answers.settings.items()}
+        return self.services.asking(asked, settles=True)
+
+    @contextlib.contextmanager
+    def key(self, name: str) -> Generator[str]:
+        """Yield the secret of a new key *name*, "" for no name; taken back where the block fails.
+
+        Raises:
+            RefusedError: there is a key of that name.
+        """
+        from frontier.adapters.files import write_atomic
+        from frontier.domain.keys import Key
+        from frontier.usecases import keys
+
+        if not name:
+            yield ""
+            return
+        services, now, path = self.services, datetime.now(UTC), self.services.keys.path
+        with services.changing("setup"):
+            before = path.read_bytes() if path.exists() else None
+            services.snapshots.take("setup")
+            wanted = Key(id="", name=name, sha256="", created=now)
+            secret = keys.create(services.keys, wanted, now).secret
+        try:
+            yield secret
+        except BaseException:
+            if before is None:
+                path.unlink(missing_ok=True)
+            else:
+                write_atomic(path, before, mode=0o600)
+            raise

@@ -1,0 +1,230 @@
+"""`frontier setup` in a real terminal, to a streamed token, and interrupted at every question."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from frontier_cli import Frontier
+
+QUESTIONS = (
+    "Which engine?",
+    "Which model?",
+    "How many tokens of context?",
+    "Who may reach it?",
+    "Make an API key?",
+    "Do it?",
+)
+DONE = r"\[\d+ tokens, first after \d+\.\d+ s, \d+\.\d+ tokens/s\]"
+UP = "\x1b[A"
+DOWN = "\x1b[B"
+ENTER = "\r"
+CTRL_C = "\x03"
+CTRL_U = "\x15"
+MODEL = "smollm2:135m"
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, smollm2: Path) -> Iterator[Frontier]:
+    """A workspace with a model and nothing that runs."""
+    env = {"PROMPT_TOOLKIT_NO_CPR": "1", "RUNTIME": "native"}
+    cli = Frontier(tmp_path_factory.mktemp("setup") / "ws", env)
+    cli.ok("models", "pull", f"file:{smollm2}", "--name", MODEL)
+    yield cli
+    cli.run("down")
+
+
+@pytest.fixture
+def frontier(shared: Frontier) -> Frontier:
+    shared.run("down")
+    for name in (".env", "config/keys.yaml"):
+        (shared.workspace / name).unlink(missing_ok=True)
+    return shared
+
+
+def terminal(
+    cli: Frontier, *flags: str, term: str = "xterm", columns: int = 100
+) -> "pexpect.spawn[str]":
+    return pexpect.spawn(
+        sys.executable,
+        ["-m", "frontier", "setup", *flags],
+        env={**cli.environ, "TERM": term},
+        cwd=str(cli.workspace.parent),
+        encoding="utf-8",
+        timeout=60,
+        dimensions=(40, columns),
+    )
+
+
+def ended(child: "pexpect.spawn[str]") -> int:
+    child.expect(pexpect.EOF)
+    child.wait()
+    assert child.exitstatus is not None
+    return child.exitstatus
+
+
+def picture(workspace: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(workspace)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in workspace.rglob("*")
+        if path.is_file()
+    }
+
+
+def answer(child: "pexpect.spawn[str]", question: str, keys: str) -> None:
+    child.expect_exact(question)
+    child.send(keys)
+
+
+def test_arrow_keys_lead_to_a_streamed_token(frontier: Frontier) -> None:
+    child = terminal(frontier, columns=60)
+    answer(child, "Which engine?", ENTER)
+    answer(child, "Which model?", DOWN + UP + UP + ENTER)  # round the corner to the last one
+    answer(child, "Its name or source?", f"no-such{ENTER}")
+    child.expect_exact("there is no model")
+    child.send(f"{CTRL_U}{MODEL}{ENTER}")
+    answer(child, "How many tokens of context?", f"{CTRL_U}2k{ENTER}")
+    answer(child, "Who may reach it?", ENTER)
+    answer(child, "Make an API key?", "y")
+    answer(child, "For whom is the API key?", f"{CTRL_U}alice{ENTER}")
+    child.expect_exact("MAX_CONTEXT_LENGTH=2048")
+    answer(child, "Do it?", ENTER)
+
+    child.expect(DONE)
+    child.expect(r"(sk-frontier-\S+)")
+    assert ended(child) == 0
+
+    assert (frontier.workspace / ".env").read_text() == "MAX_CONTEXT_LENGTH=2048\n"
+    declared = json.loads((frontier.workspace / ".frontier/declared/project.json").read_text())
+    assert declared["asked"] == {}
+    assert [k["name"] for k in frontier.json("keys", "list")["keys"]] == ["alice"]
+    assert frontier.json("status")["state"] == "running"
+
+
+def test_a_terminal_that_can_do_nothing_is_answered_in_words(frontier: Frontier) -> None:
+    child = terminal(frontier, "--model", MODEL, term="dumb")
+    answer(child, "Which engine?", "9\n")
+    child.expect_exact("one of 1, llamacpp")
+    child.send("llamacpp\n")
+    answer(child, "How many tokens of context?", "few\n")
+    answer(child, "is no number of tokens", "\n")
+    answer(child, "Who may reach it?", "1\n")
+    answer(child, "Make an API key?", "perhaps\n")
+    answer(child, "y or n, please", "n\n")
+    answer(child, "Do it?", "\n")
+
+    child.expect(DONE)
+    assert ended(child) == 0
+    assert not (frontier.workspace / ".env").exists()  # all of it is the default
+
+
+@pytest.mark.parametrize("at", range(len(QUESTIONS)))
+def test_ctrl_c_at_a_question_leaves_the_workspace_byte_for_byte(
+    frontier: Frontier, at: int
+) -> None:
+    (frontier.workspace / ".env").write_text(f"DEFAULT_MODEL={MODEL}\n# mine\n")
+    before = picture(frontier.workspace)
+    child = terminal(frontier)
+    for question in QUESTIONS[:at]:
+        answer(child, question, "n" if question.startswith("Make") else ENTER)
+
+    answer(child, QUESTIONS[at], CTRL_C)
+
+    child.expect_exact("interrupted: nothing was changed")
+    assert ended(child) == 130
+    assert picture(frontier.workspace) == before
+
+
+def test_an_answer_of_no_changes_nothing(frontier: Frontier) -> None:
+    before = picture(frontier.workspace)
+    flags = ("--model", MODEL, "--stack", "llamacpp", "--context", "4k", "--bind", "::1")
+    child = terminal(frontier, *flags, "--key", "")
+
+    answer(child, "Do it?", "n")
+
+    child.expect_exact("not confirmed; nothing was changed")
+    assert ended(child) == 5
+    assert picture(frontier.workspace) == before
+
+
+def test_yes_asks_nothing_and_run_again_begins_from_what_is_set(frontier: Frontier) -> None:
+    first = frontier.json("setup", "--yes", "--model", MODEL, "--context", "1024")
+    assert first["up"]["answer"]["completion_tokens"] > 0
+    assert (frontier.workspace / ".env").read_text() == "MAX_CONTEXT_LENGTH=1024\n"
+
+    again = frontier.json("setup", "--yes")
+    assert again["plan"]["changes"] == []
+    assert again["up"]["steps"] == []
+    assert again["plan"]["answers"]["context"] == 1024
+
+    shown = frontier.ok("setup", "--yes", "--context", "4096", "--dry-run")
+    assert "MAX_CONTEXT_LENGTH is removed: 1024 gives way to the default" in shown
+    assert "dry run: nothing was changed" in shown
+    assert (frontier.workspace / ".env").read_text() == "MAX_CONTEXT_LENGTH=1024\n"
+    frontier.ok("setup", "--yes", "--context", "4096")
+    assert (frontier.workspace / ".env").read_text() == ""
+
+
+def test_answers_are_saved_and_taken_from_a_file(frontier: Frontier, tmp_path: Path) -> None:
+    file = tmp_path / "answers.yaml"
+    saved = ("--save-answers", str(file), "--dry-run", "--yes")
+    frontier.ok("setup", "--model", MODEL, "--context", "1k", "--key", "bob", *saved)
+    assert not (frontier.workspace / ".env").exists()
+
+    done = frontier.json("setup", "--answers", str(file), "--yes", "--context", "1536")
+
+    assert done["plan"]["answers"] == {
+        "stack": "llamacpp",
+        "model": MODEL,
+        "context": 1536,
+        "monitoring": True,
+        "bind": "127.0.0.1",
+        "key": "bob",
+    }
+    assert done["secret"].startswith("sk-frontier-")
+    assert done["up"]["answer"]["text"]
+    file.write_text("context: 2048\nmodle: x\n")
+    assert f"{file}:2: modle: unknown key" in frontier.fails(
+        1, "setup", "--answers", str(file), "--yes"
+    )
+
+
+def test_without_a_terminal_nothing_is_asked(frontier: Frontier) -> None:
+    before = picture(frontier.workspace)
+
+    said = frontier.fails(2, "setup")
+
+    for flag in ("--yes", "--answers", "--stack", "--model", "--context", "--bind", "--key"):
+        assert flag in said
+    assert picture(frontier.workspace) == before
+
+
+def test_what_fails_takes_its_key_back_and_writes_no_setting(
+    frontier: Frontier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (broken := frontier.workspace.parent / "broken.gguf").write_bytes(b"GGUF" + bytes(4096))
+    flags = ("--yes", "--model", f"file:{broken}", "--key", "carol", "--context", "2048")
+
+    done = frontier.run("setup", *flags)
+
+    assert done.returncode != 0
+    assert "error: " in done.stderr
+    assert not (frontier.workspace / "config/keys.yaml").exists()
+    assert not (frontier.workspace / ".env").exists()
+
+
+def test_what_cannot_be_is_refused_before_anything_changes(frontier: Frontier) -> None:
+    before = picture(frontier.workspace)
+
+    assert "there is no key" in frontier.fails(
+        2, "setup", "--yes", "--model", MODEL, "--bind", "0.0.0.0"
+    )
+    assert "is no address" in frontier.fails(2, "setup", "--yes", "--bind", "here")
+    assert "there is no model" in frontier.fails(3, "setup", "--yes", "--model", "no-such")
+    assert "no stack named" in frontier.fails(3, "setup", "--yes", "--stack", "vlm")
+    assert "too few" in frontier.fails(2, "setup", "--yes", "--context", "12")
+    assert picture(frontier.workspace) == before
