@@ -9,6 +9,7 @@ from frontier.domain.gpu import Accelerator, gpus_of
 from frontier.domain.machine import Gpu, Machine
 from frontier.domain.shape import Shape, Weights
 from frontier.domain.sizing import MARGIN_BYTES, Estimate, Load, estimate, offloadable_layers
+from frontier.domain.units import size
 
 Status = Literal["fits", "partly", "no"]
 
@@ -46,7 +47,6 @@ class Verdict:
         free_bytes: On the device, less what the engine leaves.
         host_needed_bytes: In main memory beside a device of its own memory, as it will be.
         gpu_layers: Layers that the device holds, None where that is no question.
-        load: What was asked for.
     """
 
     device: Device
@@ -55,7 +55,6 @@ class Verdict:
     free_bytes: int
     host_needed_bytes: int = 0
     gpu_layers: int | None = None
-    load: Load = Load()  # noqa: RUF009 - frozen, so that all may share it
 
 
 def free_bytes(machine: Machine, *, held_bytes: int, limit_bytes: int | None = None) -> int | None:
@@ -198,7 +197,7 @@ def judge(
     free = _usable(engine, device, load)
     host_free = device.host_free_bytes
     if host_free is not None and engine in _LLAMA:
-        return replace(_offloaded(device, found, weights, shape, free), load=load)
+        return _offloaded(device, found, weights, shape, free)
     fits = found.needed_bytes <= free and found.host_bytes <= (host_free or found.host_bytes)
     return Verdict(
         device=device,
@@ -206,7 +205,6 @@ def judge(
         status="fits" if fits else "no",
         free_bytes=free,
         host_needed_bytes=0 if host_free is None else found.host_bytes,
-        load=load,
     )
 
 
@@ -264,10 +262,21 @@ def require(name: str, verdict: Verdict) -> None:
     if verdict.host_needed_bytes > (verdict.device.host_free_bytes or needed):
         needed, free = verdict.host_needed_bytes, verdict.device.host_free_bytes or 0
         where = "main memory beside the GPU"
-    spare = verdict.load.prompts_bytes
     raise DoesNotFitError(
         f"{name} does not fit into {where}: it needs about {needed:,} bytes, {free:,} are there",
-        hint=f"Leave out the prompt cache of {spare:,} bytes: frontier config set CACHE_SIZE 0"
-        if 0 < needed - free <= spare
-        else f"A smaller MAX_CONTEXT_LENGTH, or what this tells: frontier models fit {name}",
+        hint=f"A smaller MAX_CONTEXT_LENGTH, or what this tells: frontier models fit {name}",
+    )
+
+
+def prompt_warning(verdict: Verdict) -> str:
+    """Return what to do where the prompt cache may outgrow memory some day, "" where it fits."""
+    found, device = verdict.estimate, verdict.device
+    left = device.free_bytes - found.needed_bytes
+    if device.host_free_bytes is not None:
+        left = device.host_free_bytes - verdict.host_needed_bytes
+    if verdict.status == "no" or left >= found.prompts_bytes:
+        return ""
+    return (
+        f"the prompt cache may grow to {size(found.prompts_bytes)}, and {size(max(0, left))} are "
+        f"left for it: frontier config set CACHE_SIZE {max(0, left) >> 20}"
     )

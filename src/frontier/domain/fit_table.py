@@ -25,6 +25,7 @@ class FitRow:
         name: As `up` or the stack's own setting takes it.
         basis: Where the architecture was read.
         needed_bytes: Sum of the four before it.
+        prompts_bytes: What llama.cpp's prompt cache may grow to, in main memory.
         resident_bytes: What is seen in memory while there is plenty.
         free_bytes: On the device, less what the engine leaves.
         host_needed_bytes: In main memory, beside a device with memory of its own.
@@ -47,6 +48,7 @@ class FitRow:
     compute_bytes: int
     engine_bytes: int
     needed_bytes: int
+    prompts_bytes: int
     resident_bytes: int
     free_bytes: int
     host_needed_bytes: int
@@ -162,6 +164,7 @@ def _row(candidate: Candidate, stack: Stack, context: int, verdict: Verdict, mos
         compute_bytes=found.compute_bytes,
         engine_bytes=found.engine_bytes,
         needed_bytes=found.needed_bytes,
+        prompts_bytes=found.prompts_bytes,
         resident_bytes=found.resident_bytes,
         free_bytes=verdict.free_bytes,
         host_needed_bytes=verdict.host_needed_bytes,

@@ -1,6 +1,7 @@
 """What a machine should run: a stack, a model and its quantisation, with the reason; pure."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -24,6 +25,7 @@ _GIB: Final = 2**30
 _SMALL: Final = 4 * _GB  # parameters; below them few bits are heard, and many cost little
 _MANY_BITS: Final = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0", "Q4_1")
 _FEW_BITS: Final = ("MXFP4", "Q4_K_M", "UD-Q4_K_M", "Q4_0", "Q4_1", "Q5_K_M", "Q6_K", "Q8_0")
+_GENEROUS: Final = ("Q8_0",)
 _HUB: Final = ("MXFP4", "FP8", "BF16")
 _FP8_SINCE: Final = (8, 9)
 
@@ -38,6 +40,8 @@ _APPLE_LEAST_BYTES: Final = 10 * _GB
 """Weights that memory gives ten times a second: 800, 400, 200 and 100 GB/s by Apple's data."""
 
 _CONTEXTS: Final = (32768, 16384, 8192, 4096)
+_MAIN_SHARE: Final = 0.85  # of what is free now; browsers and page cache want the rest
+_USEFUL_CONTEXT: Final = 16384
 _CPU_CONTEXTS: Final = (8192, 4096)  # it reads a long prompt for minutes
 
 _GENERATION: Final = {
@@ -54,7 +58,7 @@ _GENERATION: Final = {
     "phi4": 0.7,
     "phi4-mini": 0.7,
     "deepseek-r1": 0.7,
-    "smollm2": 0.6,
+    "smollm2": 0.4,
 }
 """How much more or less a family does than its size says: newer ones do more, coders less else."""
 
@@ -74,6 +78,7 @@ class Recommendation:
         free_bytes: What is there for them.
         reason: One sentence for people.
         entry: Name in the catalog.
+        family: Of the model, without its number: ``qwen``.
         score: Larger is better, within one stack; below 0 it would be slow.
         rank: Of the stack on this device, smaller is better.
     """
@@ -88,6 +93,7 @@ class Recommendation:
     free_bytes: int
     reason: str
     entry: str = ""
+    family: str = ""
     score: float = 0.0
     rank: int = 0
 
@@ -127,19 +133,46 @@ def recommendation(
     """
     if entry.embedding or entry.gated:
         return None
-    for file in _files(site, entry):
+    files = list(_files(site, entry))
+    generous = [file for file in files if file.quantisation in _GENEROUS]
+    for number, file in enumerate((*generous, *files)):
         for tokens in _contexts(site, entry, context):
             load = Load(context=tokens, parallel=parallel)
             weights = catalog_shape.weights_of(entry, file.size_bytes, file.quantisation)
             verdict = site.judge(weights, catalog_shape.shape_of(entry), load)
-            if verdict and verdict.status == "fits":
-                return _recommend(site, entry, file, tokens, verdict)
+            if verdict is None or not _has_room(verdict):
+                continue
+            found = _recommend(site, entry, file, tokens, verdict)
+            if number >= len(generous) or _is_ample(found):
+                return found
+            break
     return None
 
 
+def _has_room(verdict: Verdict) -> bool:
+    """Tell whether a model fits and, in main memory, leaves other programs some."""
+    is_main = verdict.device.host_free_bytes is None and verdict.device.accelerator != "metal"
+    most = verdict.free_bytes * (_MAIN_SHARE if is_main else 1.0)
+    return verdict.status == "fits" and verdict.estimate.needed_bytes <= most
+
+
+def _is_ample(found: Recommendation) -> bool:
+    """Tell whether many bits cost neither room that others need nor patience."""
+    return found.score > 0 and 2 * found.needed_bytes <= found.free_bytes
+
+
 def ranked(found: Iterable[Recommendation]) -> tuple[Recommendation, ...]:
-    """Return *found*, best first: GPUs, the stack made for the device, what it can do."""
-    return tuple(sorted(found, key=lambda r: (r.accelerator == "cpu", r.rank, -r.score, r.model)))
+    """Return *found*, best first: GPUs, the stack made for the device, what it can do.
+
+    The best of each family comes before the second of any, so that there is a choice.
+    """
+    every = sorted(found, key=lambda r: (r.accelerator == "cpu", r.rank, -r.score, r.model))
+    seen, first, rest = set[str](), list[Recommendation](), list[Recommendation]()
+    for one in every:
+        is_first = one.family not in seen and one.score > 0 and one.rank == every[0].rank
+        (first if is_first else rest).append(one)
+        seen.add(one.family)
+    return (*first, *rest)
 
 
 def _recommend(
@@ -163,7 +196,8 @@ def _recommend(
         f"{size(needed)} of {size(free)} on {verdict.device.name}"
         + (f"; it {', '.join(can)}" if can else ""),
         entry=entry.name,
-        score=float(-slow) if slow > 0 else _score(entry),
+        family=re.split(r"[\d.]", entry.family)[0],
+        score=float(-slow) if slow > 0 else _score(entry) * _room(site, context),
         rank=_rank(site, verdict),
     )
 
@@ -173,6 +207,11 @@ def _score(entry: CatalogEntry) -> float:
     active = entry.active_parameters or entry.parameters
     able = 1.0 + 0.3 * entry.tools + 0.1 * entry.reasoning
     return math.sqrt(entry.parameters * active) * able * _GENERATION.get(entry.family, 1.0)
+
+
+def _room(site: Site, context: int) -> float:
+    """Return what a short context leaves of a model's worth; tools fill 16,384 tokens quickly."""
+    return 1.0 if site.accelerator == "cpu" or context >= _USEFUL_CONTEXT else 0.8
 
 
 def _rank(site: Site, verdict: Verdict) -> int:

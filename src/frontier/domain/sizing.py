@@ -92,8 +92,9 @@ class Estimate:
         weights_bytes: The model.
         kv_bytes: Keys, values and states of all slots.
         compute_bytes: Buffers for one batch.
-        engine_bytes: The process itself, its driver, its prompt cache.
+        engine_bytes: The process itself and its driver.
         host_bytes: In main memory, where a GPU computes.
+        prompts_bytes: What llama.cpp's prompt cache may grow to in main memory; nobody needs it.
         mapped_bytes: Of the file, read once and given back when memory gets short: they are
             resident, but nobody needs them.
     """
@@ -103,6 +104,7 @@ class Estimate:
     compute_bytes: int = 0
     engine_bytes: int = 0
     host_bytes: int = 0
+    prompts_bytes: int = 0
     mapped_bytes: int = 0
 
     @property
@@ -113,7 +115,7 @@ class Estimate:
     @property
     def resident_bytes(self) -> int:
         """Return what is seen in memory while there is plenty."""
-        return self.needed_bytes + self.mapped_bytes
+        return self.needed_bytes + self.mapped_bytes + self.prompts_bytes
 
 
 def estimate(
@@ -202,7 +204,6 @@ def _process_bytes(shape: Shape, load: Load) -> int:
         _PROCESS_BYTES
         + shape.vocabulary * _TOKEN_BYTES
         + _logits_bytes(shape)
-        + load.prompts_bytes
         + _checkpoint_bytes(shape, load)
     )
 
@@ -222,6 +223,7 @@ def _llamacpp(
             kv_bytes=kv,
             compute_bytes=compute,
             engine_bytes=process,
+            prompts_bytes=load.prompts_bytes,
             mapped_bytes=repacked_bytes(weights, features),
         )
     if accelerator == "metal":  # one memory for both
@@ -230,6 +232,7 @@ def _llamacpp(
             kv_bytes=kv,
             compute_bytes=compute,
             engine_bytes=process + context,
+            prompts_bytes=load.prompts_bytes,
         )
     inputs = UBATCH * (_F32 * shape.width + _F16 * sum(_cells(c, load) for c in _kinds(shape)))
     return Estimate(
@@ -238,6 +241,7 @@ def _llamacpp(
         compute_bytes=compute,
         engine_bytes=context,
         host_bytes=process + weights.input_bytes + inputs + _DRIVER_BYTES,
+        prompts_bytes=load.prompts_bytes,
     )
 
 

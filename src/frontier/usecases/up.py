@@ -206,6 +206,8 @@ class Up:
         beside = room.judge(weights, shape, load, beside=True)
         needed = f", about {size(verdict.estimate.needed_bytes)} of memory" if verdict else ""
         self._decide(f"model: {model.name}, {context:,} tokens of context{needed}")
+        if verdict and (warning := fit.prompt_warning(verdict)):
+            self._decide(f"warning: {warning}")
         return _Chosen(
             model,
             context,

@@ -7,7 +7,7 @@ import pytest
 
 import machines
 from frontier.domain.errors import DoesNotFitError
-from frontier.domain.fit import Device, device_of, devices, judge, require
+from frontier.domain.fit import Device, device_of, devices, judge, prompt_warning, require
 from frontier.domain.machine import Cpu, Gpu, Machine, Memory, MigDevice
 from frontier.domain.shape import Cache, Shape, Weights
 from frontier.domain.sizing import Load
@@ -128,10 +128,13 @@ def test_vllm_has_no_part_and_wants_its_whole_share_free() -> None:
     assert judge("vllm", used, small, SHAPE, Load()).status == "no"
 
 
-def test_where_the_prompt_cache_is_too_much_the_hint_leaves_it_out() -> None:
-    machine = replace(gpu_machine(), memory=Memory(total_bytes=GIB, available_bytes=GIB // 2))
-    found = judge("llamacpp", devices(machine)[0], Weights(total_bytes=GIB // 4), Shape(), Load())
-    assert found.status == "no"
-    with pytest.raises(DoesNotFitError) as caught:
-        require("m", found)
-    assert "CACHE_SIZE 0" in caught.value.hint
+def test_a_prompt_cache_that_has_no_room_is_told_with_what_to_set() -> None:
+    tight = Memory(total_bytes=GIB, available_bytes=GIB // 2)
+    device = devices(replace(gpu_machine(), memory=tight))[0]
+    weights = Weights(total_bytes=GIB // 4)
+
+    found = judge("llamacpp", device, weights, Shape(), Load())
+
+    assert found.status == "fits"
+    assert "frontier config set CACHE_SIZE 220" in prompt_warning(found)
+    assert prompt_warning(judge("llamacpp", device, weights, Shape(), Load(prompts_bytes=0))) == ""

@@ -325,7 +325,7 @@ def test_a_dry_run_finds_a_taken_port_too() -> None:
 def test_a_model_that_memory_cannot_hold_is_refused_in_bytes_before_the_download() -> None:
     world = World(size_bytes=20 * GIB, is_present=False)
 
-    with pytest.raises(DoesNotFitError, match="22,049,456,128 bytes, 21,474,836,480 are there"):
+    with pytest.raises(DoesNotFitError, match="21,512,585,216 bytes, 21,474,836,480 are there"):
         world.up()
 
     assert (world.obtained, world.runtime.calls) == ([], [])
@@ -338,8 +338,8 @@ def test_a_context_that_memory_cannot_hold_is_refused_before_anything_starts() -
     with pytest.raises(DoesNotFitError) as caught:
         world.up()
 
-    # weights, 4096 x 23,040 bytes, the engine, its buffers and its prompt cache
-    assert "990,241,024 bytes" in caught.value.message
+    # weights, 4096 x 23,040 bytes, the engine and its buffers
+    assert "453,370,112 bytes" in caught.value.message
     assert "MAX_CONTEXT_LENGTH" in caught.value.hint
     assert world.runtime.calls == []
 
