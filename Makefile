@@ -1,7 +1,7 @@
 # The daily commands. `make up` and `make test` need nothing but Python 3.11+ and a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help up down install check test unit contract e2e golden images mistral killed soak fuzz docs bench wheel clean
+.PHONY: help up down install check test unit contract e2e golden images mistral killed soak fuzz docs bench wheel compiled test-compiled clean
 
 export PYTHON
 BIN := .venv/bin
@@ -74,6 +74,18 @@ bench: .venv/.dev  ## Benchmarks with a bound that fails them
 
 wheel: .venv/.dev  ## The wheel, in dist/
 	PATH="$$PATH:$(CURDIR)/$(BIN)" uv build --wheel --quiet
+
+compiled: .venv/.dev  ## The gateway's hot path as machine code, in build/compiled; needs a C compiler
+	rm -rf build/compiled
+	PATH="$$PATH:$(CURDIR)/$(BIN)" HATCH_BUILD_HOOK_ENABLE_MYPYC=1 \
+		uv build --quiet --out-dir build/compiled/dist
+	$(BIN)/python -m zipfile -e build/compiled/dist/*.whl build/compiled
+
+test-compiled: compiled  ## The gateway's wire, as machine code, against the tests of the wire
+	PYTHONPATH=build/compiled $(BIN)/python -c \
+		'from frontier.gateway.wire import relay as r; assert r.__file__.endswith(".so"), r.__file__'
+	PYTHONPATH=build/compiled $(PYTEST) --numprocesses 2 --dist loadfile \
+		$(foreach what,http relay failures keys answers,tests/e2e/test_gateway_$(what).py) $(ARGS)
 
 clean:  ## Remove what was built and measured; keeps .venv
 	rm -rf dist build docs/_build htmlcov .coverage .coverage.* \

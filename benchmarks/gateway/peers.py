@@ -7,10 +7,12 @@ the engine, and never sleeps, so that no wake-up of theirs is charged to a gatew
 in turn, several rounds; ``direct`` is the same engine on core 0 without a gateway. What counts is
 the ratio of two figures of one run: a shared machine changes its speed from minute to minute.
 
-Frontier has its key check, rate limit, request ids, metrics, token counts and access log switched
-on. Peers come from the package index (vllm-router, litellm) and from Debian (nginx); what cannot be
-had is left out, and said. Needs Linux, two cores, gcc and root (``nice``). Writes results.json,
-results.csv and plot.svg; ``--check`` fails where Frontier needs more than it may.
+Frontier runs with its hot path compiled, as `make compiled` builds it; ``interpreted`` is the same
+from the checkout. Both have their key check, rate limit, request ids, metrics, token counts and
+access log switched on. Peers come from the package index (vllm-router, litellm) and from Debian
+(nginx); what cannot be had is left out, and said. Needs Linux, two cores, gcc and root (``nice``).
+Writes results.json, results.csv and plot.svg; ``--check`` fails where Frontier needs more than it
+may.
 """
 
 import argparse
@@ -115,7 +117,7 @@ def _add_differences(report: dict[str, Figures]) -> None:
 def judge(report: dict[str, Figures]) -> list[str]:
     """Return a line for every bound: its figure, and whether it holds."""
     lines: list[str] = []
-    mine = report["frontier"]
+    mine = report.get("frontier") or report["interpreted"]
     for figure, shape, peer, most in BOUNDS:
         if peer in report:
             ratio = mine[shape][figure] / report[peer][shape][figure]

@@ -14,6 +14,7 @@ from pathlib import Path
 CACHE = Path(os.environ.get("FRONTIER_BENCH_CACHE", Path.home() / ".cache" / "frontier-bench"))
 KEY = "sk-bench"
 MODEL = "mock-model"
+COMPILED = Path(__file__).parents[2] / "build" / "compiled"
 ENGINE = 9000  # the port of the embedded engine
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -85,6 +86,12 @@ def _venv(name: str, *packages: str) -> Path:
 
 
 def _frontier(port: int, folder: Path) -> list[str]:
+    if not (COMPILED / "frontier").exists():
+        raise LookupError("its hot path is not compiled: make compiled")
+    return ["env", f"PYTHONPATH={COMPILED}", *_interpreted(port, folder)]
+
+
+def _interpreted(port: int, folder: Path) -> list[str]:
     routes, key = folder / "routes.yaml", folder / "key"
     url = f"http://127.0.0.1:{ENGINE}"
     routes.write_text(
@@ -92,7 +99,8 @@ def _frontier(port: int, folder: Path) -> list[str]:
     )
     key.write_text(KEY)
     listen = ("--listen", f"127.0.0.1:{port}", "--config", str(routes))
-    return [sys.executable, "-m", "frontier.gateway", *listen, "--api-key-file", str(key)]
+    keys = ("--api-key-file", str(key), "--rate-limit", "1000000000")
+    return [sys.executable, "-m", "frontier.gateway", *listen, *keys]
 
 
 def _nginx(port: int, folder: Path) -> list[str]:
@@ -145,6 +153,7 @@ general_settings: {{master_key: {KEY}}}
 
 GATEWAYS: dict[str, Callable[[int, Path], list[str]]] = {
     "frontier": _frontier,
+    "interpreted": _interpreted,
     "nginx": _nginx,
     "vllm-router": _vllm_router,
     "litellm": _litellm,

@@ -37,7 +37,7 @@ def _panel(title: str, values: dict[str, float], top: int) -> str:
     for i, (name, value) in enumerate(values.items()):
         y = top + _HEAD + i * (_BAR + _GAP)
         width = max(2.0, (_WIDTH - _LEFT - 90) * math.log(max(value, floor) / floor) / span)
-        colour = "#2563eb" if name == "frontier" else "#9ca3af"
+        colour = "#2563eb" if name in ("frontier", "interpreted") else "#9ca3af"
         bars.append(
             f'<text x="{_LEFT - 8}" y="{y + 12}" text-anchor="end">{escape(name)}</text>'
             f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR}" fill="{colour}"/>'

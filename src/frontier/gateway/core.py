@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from frontier.gateway.apis.known import OPERATIONS
 from frontier.gateway.breaker import State
 from frontier.gateway.clock import Clock
 from frontier.gateway.context import Context
 from frontier.gateway.gate import Gate
-from frontier.gateway.json_log import AccessLine, JsonLog
-from frontier.gateway.keys import NOBODY, Fixed, KeySource
+from frontier.gateway.journal import Journal
+from frontier.gateway.json_log import JsonLog
+from frontier.gateway.keys import Fixed, KeySource
 from frontier.gateway.ledger import Ledger
-from frontier.gateway.metrics import OTHER, Metrics
+from frontier.gateway.metrics import Metrics
 from frontier.gateway.origins import Origins
-from frontier.gateway.routes import NO_BACKEND, Table, Target
+from frontier.gateway.routes import Table, Target
 from frontier.gateway.spans import context_lines
 from frontier.gateway.wire.dispatch import Dispatcher
 from frontier.gateway.wire.hold import MOST_HELD, Holds
@@ -30,23 +30,6 @@ if TYPE_CHECKING:
     from frontier.gateway.wire.client import ClientConnection
     from frontier.gateway.wire.request import Request
 
-_HEALTH = "/healthz"
-_OK = 200
-_CONTROL_PATHS = frozenset(
-    {
-        "/",
-        "/api/hello",
-        "/healthz",
-        "/readyz",
-        "/metrics",
-        "/openapi.json",
-        "/v1/models",
-        "/admin/routes",
-    }
-)
-_OLLAMA_PATHS = frozenset(
-    f"/api/{name}" for name in ("version", "tags", "ps", "show", "pull", "create", "copy", "delete")
-)
 # A new container's name or port may be known a moment before connections get through.
 _SETTLE_S: Final = 5.0
 _BAD: Final[tuple[State, ...]] = ("closed", "half_open", "open")
@@ -58,6 +41,7 @@ class Core:
     Attributes:
         table: Swapped whole on reload; a request keeps the route it began with.
         gate: Who may ask, and how much.
+        journal: Counts and logs requests that are over.
         contexts: What the engines of a model have, as far as they say.
         is_fresh: The table, or an engine behind it, is new: its engines are to be asked again.
         config_error: Why the last change of a route file was rejected, empty if it was not.
@@ -96,6 +80,7 @@ class Core:
             metrics=self.metrics,
             source=keys,
         )
+        self.journal = Journal(self)
         self.clients: set[ClientConnection] = set()
         self.colleague: Colleague | None = None
         self.config_error = ""
@@ -190,55 +175,15 @@ class Core:
             self.is_empty.set()
 
     def finished(self, request: "Request") -> None:
-        """Count and log a request; its answer is written or never will be."""
-        duration_s = time.perf_counter() - request.started
-        ttft_s = request.first_at - request.started if request.first_at else None
+        """Note a request whose answer is written, or never will be."""
         if self.spans is not None:
             self.spans.finished(request)
-        if request.path in OPERATIONS:
-            self._count(request, duration_s, ttft_s)
-            self.gate.charge(request)
-        if request.path != _HEALTH or request.status != _OK:  # asked every few seconds
-            self._log_access(request, duration_s, ttft_s)
-
-    def _count(self, request: "Request", duration_s: float, ttft_s: float | None) -> None:
-        metrics, path = self.metrics, request.path
-        model, backend = request.model, request.backend
-        if not model:
-            series = metrics.series(path, OTHER, NO_BACKEND, stream=False)
-        else:
-            series = metrics.series(path, model, backend, stream=request.stream)
-            if request.tokens is not None:
-                metrics.count_tokens(model, backend, request.key_id or NOBODY, request.tokens)
-            if ttft_s is not None and request.stream:
-                metrics.model(model, backend).first_tokens.observe(ttft_s)
-        series.codes[request.status] = series.codes.get(request.status, 0) + 1
-        series.durations.observe(duration_s)
-
-    def _log_access(self, request: "Request", duration_s: float, ttft_s: float | None) -> None:
-        tokens = request.tokens
-        self.log.access(
-            AccessLine(
-                self.clock.stamp,
-                request.id.decode("ascii"),
-                _route_label(request.path),
-                request.status,
-                _ms(duration_s),
-                request.sent_bytes,
-                request.model,
-                request.backend,
-                request.stream,
-                None if ttft_s is None else _ms(ttft_s),
-                _ms(request.held_s) if request.held_s else None,
-                None if tokens is None else tokens[0],
-                None if tokens is None else tokens[1],
-                request.fallback_from,
-                request.key_id,
-            )
-        )
+        self.gate.charge(request)
+        self.journal.finished(request)
 
     def event(self, event: str, **fields: object) -> None:
         """Log something that happened to the gateway itself."""
+        self.journal.settle()  # in the order in which it happened
         self.log.event(event, self.clock.stamp, **fields)
 
     def bug(self, error: BaseException) -> None:
@@ -247,6 +192,7 @@ class Core:
 
     def tick(self) -> None:
         """Advance the clock and do what is due; called a few times per second."""
+        self.journal.settle()
         self.clock.tick()
         now = self.clock.now
         for client in [c for c in self.clients if c.deadline <= now]:
@@ -263,15 +209,5 @@ class Core:
         self.pools.close()
         if self.spans is not None:
             self.spans.close()
+        self.journal.settle()
         self.log.flush()
-
-
-def _route_label(path: str) -> str:
-    if path in OPERATIONS or path in _CONTROL_PATHS or path in _OLLAMA_PATHS:
-        return path
-    return "/v1/models/{id}" if path.startswith("/v1/models/") else OTHER
-
-
-def _ms(seconds: float) -> float:
-    """Return milliseconds with three decimals; `round` takes four times as long."""
-    return int(seconds * 1_000_000) / 1000

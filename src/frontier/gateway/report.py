@@ -17,6 +17,7 @@ def report(core: "Core") -> Report:
 
 
 def _metrics(core: "Core") -> str:
+    core.journal.settle()
     in_flight: Counter[tuple[str, ...]] = Counter()
     for (model, backend, _), count in core.in_flight().items():
         in_flight[model, backend] += count

@@ -14,6 +14,7 @@ from frontier.gateway.prices import Price
 NO_BACKEND: Final = "none"
 
 _LONGEST_MATCHED: Final = 512
+_MOST_MET: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,12 +242,15 @@ class Table:
         others: Configured names by the one spelling of all that Ollama takes for the same.
         digests: SHA-256 of each file that it was built from, hex, by path.
         patterns: Aliases with wildcards, the most particular first; looked at where no name fits.
+        met: Routes of other spellings and of names that match a pattern, made once; clients ask by
+            few names, and who invents new ones fills no memory.
     """
 
     routes: Mapping[str, Routes] = field(default_factory=dict[str, Routes])
     others: Mapping[str, str] = field(default_factory=dict[str, str])
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
     patterns: tuple[Pattern, ...] = ()
+    met: dict[str, Routes] = field(default_factory=dict[str, Routes])
 
     def _matching(self, asked: str) -> Routes | None:
         if len(asked) > _LONGEST_MATCHED:
@@ -255,11 +259,14 @@ class Table:
 
     def find(self, asked: str) -> Routes | None:
         """Return where the name *asked* leads, however it is spelled; None if nowhere."""
-        routes = self.routes.get(asked)
+        routes = self.routes.get(asked) or self.met.get(asked)
         if routes is not None:
             return routes
         name = self.others.get(canonical(asked))
-        return self._matching(asked) if name is None else self.routes[name].spelled(asked)
+        found = self._matching(asked) if name is None else self.routes[name].spelled(asked)
+        if found is not None and len(self.met) < _MOST_MET and len(asked) <= _LONGEST_MATCHED:
+            self.met[asked] = found
+        return found
 
     @property
     def addresses(self) -> frozenset[Address]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import uvloop
+
 from frontier.domain.errors import ConfigError
 from frontier.gateway import keys
 from frontier.gateway.app import create_app
@@ -153,7 +155,7 @@ def _serve_alone(
 
     core.spans = open_spans()
     server = Server(core, options.drain_s, sockets, tick)
-    asyncio.run(server.run(lambda: _announce(core.event, core.log.flush, options, sockets)))
+    uvloop.run(server.run(lambda: _announce(core.event, core.log.flush, options, sockets)))
 
 
 def _serve_by_many(
@@ -180,7 +182,7 @@ def _serve_by_many(
             if os.getppid() != parent:
                 os.kill(os.getpid(), signal.SIGTERM)
 
-        asyncio.run(Server(core, options.drain_s, sockets[index], tick).run())
+        uvloop.run(Server(core, options.drain_s, sockets[index], tick).run())
 
     def keep_up() -> None:
         core.tick()

@@ -32,6 +32,7 @@ PACKAGES: Final = (
     "pyyaml",
     "starlette",
     "typing-extensions",
+    "uvloop",
 )
 """The distributions that those import, and what they need in turn."""
 

@@ -26,7 +26,7 @@ from frontier.domain.errors import CorruptBlobError, DownloadError, StorageError
 from frontier.renderers.gateway_image import PACKAGES, reference
 from waiting import until
 
-NATIVE = ("backports-zstd", "httptools", "msgspec", "pyyaml")
+NATIVE = ("backports-zstd", "httptools", "msgspec", "pyyaml", "uvloop")
 ANY = "py3-none-any"
 MACHINES = ("x86_64", "aarch64")
 
@@ -131,7 +131,8 @@ def test_a_local_version_makes_a_valid_tag() -> None:
 
 
 def test_the_packages_are_all_that_the_gateway_needs() -> None:
-    needed, wanted = set[str](), {"backports-zstd", "httptools", "msgspec", "pyyaml", "starlette"}
+    needed = set[str]()
+    wanted = {"backports-zstd", "httptools", "msgspec", "pyyaml", "starlette", "uvloop"}
     environment = {"python_version": "3.13", "python_full_version": "3.13.0", "extra": ""}
     while wanted:
         needed.add(name := wanted.pop())

@@ -333,3 +333,18 @@ def test_a_wrong_entry_is_named(tmp_path: Path, entry: str, field: str, complain
 
     assert f"0.yaml:3: models[0].{field}: " in caught.value.message
     assert complaint in caught.value.message
+
+
+def test_what_another_spelling_leads_to_is_made_once_and_fills_no_memory(tmp_path: Path) -> None:
+    table = load(tmp_path, ONE.replace("eins", '"e*"'))
+
+    first = table.find("ONE:latest")
+    names = [f"e{i}" for i in range(5000)]
+    found = [table.find(name) for name in names]
+    long = table.find("e" * 600)
+
+    assert first is not None
+    assert table.find("ONE:latest") is first
+    assert [r.each[0].asked for r in found if r is not None] == names
+    assert long is None
+    assert len(table.met) == 1000

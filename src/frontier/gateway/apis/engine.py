@@ -28,11 +28,11 @@ class _Difference(NamedTuple):
     """One thing that an engine takes otherwise.
 
     Attributes:
-        matters: Whether a request, and its body, are about it; asked for every request.
+        matters: Whether a request is about it; asked for every request.
         change: Puts the fields right.
     """
 
-    matters: Callable[[Wanted, bytes], bool]
+    matters: Callable[[Wanted], bool]
     change: Callable[[Fields], None]
 
 
@@ -42,15 +42,16 @@ def changed(body: bytes, wanted: Wanted, route: Route) -> bytes:
     Raises:
         BadRequestError: a field that has to change makes no sense.
     """
-    needed = [d for d in _DIFFERENCES.get(route.target.backend, ()) if d.matters(wanted, body)]
+    differences = _DIFFERENCES.get(route.target.backend, ())
+    needed = [change for matters, change in differences if matters(wanted)]
     if not needed:
         return with_model(body, route.upstream_model) if route.splice else body
     fields = _FIELDS.decode(body)
     if route.splice:
         fields["model"] = _raw(route.upstream_model)
-    for difference in needed:
+    for change in needed:
         try:
-            difference.change(fields)
+            change(fields)
         except msgspec.ValidationError as error:
             raise bad(f"The request body is not valid: {error}", None) from error
     return msgspec.json.encode(fields)
@@ -67,8 +68,8 @@ def _raw(value: object) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(value))
 
 
-def _names_a_tool(wanted: Wanted, _body: bytes) -> bool:
-    return isinstance(wanted, WantedChat) and bytes(wanted.tool_choice).startswith(b"{")
+def _names_a_tool(wanted: Wanted) -> bool:
+    return isinstance(wanted, WantedChat) and isinstance(wanted.tool_choice, dict)
 
 
 def _offer_one_tool(fields: Fields) -> None:
@@ -82,7 +83,7 @@ def _offer_one_tool(fields: Fields) -> None:
     fields["tool_choice"] = _raw("required")
 
 
-def _hides_its_usage(wanted: Wanted, _body: bytes) -> bool:
+def _hides_its_usage(wanted: Wanted) -> bool:
     return isinstance(wanted, WantedGeneration) and bool(wanted.stream) and not wanted.wants_usage
 
 
@@ -91,7 +92,7 @@ def _ask_for_usage(fields: Fields) -> None:
     fields["stream_options"] = _raw({"include_usage": True})
 
 
-def _has_stream_options(wanted: Wanted, _body: bytes) -> bool:
+def _has_stream_options(wanted: Wanted) -> bool:
     return isinstance(wanted, WantedGeneration) and wanted.stream_options is not None
 
 
@@ -100,7 +101,7 @@ def _drop_stream_options(fields: Fields) -> None:
     del fields["stream_options"]
 
 
-def _has_nameless_schema(wanted: Wanted, _body: bytes) -> bool:
+def _has_nameless_schema(wanted: Wanted) -> bool:
     wished = wanted.response_format if isinstance(wanted, WantedChat) else None
     return wished is not None and wished.json_schema is not None and not wished.json_schema.name
 
@@ -112,8 +113,9 @@ def _name_schema(fields: Fields) -> None:
     fields["response_format"] = _raw(wished)
 
 
-def _has_developer(wanted: Wanted, body: bytes) -> bool:
-    return _DEVELOPER in body and isinstance(wanted, WantedChat)
+def _has_developer(wanted: Wanted) -> bool:
+    roles = [m.role for m in wanted.messages] if isinstance(wanted, WantedChat) else ()
+    return "developer" in roles
 
 
 def _rename_developer(fields: Fields) -> None:

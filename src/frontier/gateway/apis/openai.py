@@ -1,7 +1,5 @@
 """OpenAI's API: the engines' own, so requests and answers pass as they come where they can."""
 
-from dataclasses import dataclass
-
 from frontier.gateway.apis import ollama_engine
 from frontier.gateway.apis.api import Outgoing
 from frontier.gateway.apis.engine import Fields, changed, with_model
@@ -16,33 +14,24 @@ __all__ = ["Fields", "OpenAI", "Passed", "with_model"]
 _FAITHFUL = "llamacpp"
 
 
-@dataclass(frozen=True, slots=True)
 class Passed:
     """A request that engines take as it came, or nearly so.
 
     Attributes:
+        path: Of the API.
         wanted: What it asks for.
         body: Without a byte order mark.
+        model: As the client named it.
+        stream: The client wants the answer in pieces.
+        size: Bytes that it keeps in memory.
     """
 
-    path: str
-    wanted: Wanted
-    body: bytes
+    __slots__ = ("body", "model", "path", "size", "stream", "wanted")
 
-    @property
-    def model(self) -> str:
-        """As the client named it."""
-        return self.wanted.model
-
-    @property
-    def stream(self) -> bool:
-        """Tell whether the client wants the answer in pieces."""
-        return isinstance(self.wanted, WantedGeneration) and bool(self.wanted.stream)
-
-    @property
-    def size(self) -> int:
-        """Bytes that it keeps in memory."""
-        return len(self.body)
+    def __init__(self, path: str, wanted: Wanted, body: bytes) -> None:
+        self.path, self.wanted, self.body = path, wanted, body
+        self.model, self.size = wanted.model, len(body)
+        self.stream = isinstance(wanted, WantedGeneration) and bool(wanted.stream)
 
     def outgoing(self, route: Route) -> Outgoing:
         """Return it as the engine takes it.

@@ -1,7 +1,7 @@
 """A client's connection: answers its requests one after the other."""
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from frontier.gateway.apis.api import BadRequestError, Reply
 from frontier.gateway.apis.known import OPERATIONS
@@ -13,11 +13,10 @@ from frontier.gateway.wire.arrival import RequestReader
 from frontier.gateway.wire.asgi import AsgiCall
 from frontier.gateway.wire.dispatch import Errand, Failure
 from frontier.gateway.wire.relay import Relay
-from frontier.gateway.wire.sockets import tuned
 
 if TYPE_CHECKING:
     from frontier.gateway.core import Core
-    from frontier.gateway.routes import Route, Routes
+    from frontier.gateway.routes import Route
     from frontier.gateway.wire.request import Request
 
 _FIRST_S: Final = 30.0
@@ -82,7 +81,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count the client in."""
-        self.transport = tuned(transport)
+        self.transport = cast("asyncio.Transport", transport)
         self.core.clients.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -157,15 +156,15 @@ class ClientConnection(asyncio.Protocol):
     def _dispatch(self, request: "Request") -> None:
         if request.problem is not None:
             self.respond(request, request.problem)
+        elif request.method == b"POST" and request.path in OPERATIONS:
+            self._relay(request)
         elif request.method == b"OPTIONS" and is_preflight(request):
             self._allow(request)
-        elif request.path not in OPERATIONS or request.method != b"POST":
+        else:
             self.deadline = _NEVER
             call = AsgiCall(self, request)
             self._active = call
             call.start(self.core.app)
-        else:
-            self._relay(request)
 
     def _allow(self, request: "Request") -> None:
         """Tell a browser that it may ask."""
@@ -174,27 +173,23 @@ class ClientConnection(asyncio.Protocol):
         self.finished(request)
 
     def _relay(self, request: "Request") -> None:
+        core, path = self.core, request.path
         try:
-            request.ask = OPERATIONS[request.path].api.read(request.path, request.take_body())
+            request.ask = ask = OPERATIONS[path].api.read(path, request.take_body())
         except BadRequestError as error:
             self.respond(request, error.problem)
             return
-        request.stream = request.ask.stream
-        if request.stream:
-            request.beat_at = self.core.clock.now + outlet.COMMIT_S
-        routes = self.core.table.find(request.ask.model)
-        if (problem := self._refusal(request, routes)) is not None:
-            self.respond(request, problem)
-            return
-        self.core.dispatcher.forward(self, request, routes)
-
-    def _refusal(self, request: "Request", routes: "Routes | None") -> Problem | None:
-        """Return why the caller may not ask for the model that *routes* lead to now."""
+        if ask.stream:
+            request.stream = True
+            request.beat_at = core.clock.now + outlet.COMMIT_S
+        routes = core.table.find(ask.model)
         target = routes.target if routes is not None else None
-        problem = self.core.gate.admit(request, request.ask.model, target)
-        if problem is not None and target is not None:
+        if (problem := core.gate.admit(request, ask.model, target)) is None:
+            core.dispatcher.forward(self, request, routes)
+            return
+        if target is not None:
             request.model, request.backend = target.name, target.label
-        return problem
+        self.respond(request, problem)
 
     def send(self, request: "Request", route: "Route") -> None:
         """Send *request* to the engine of *route*."""
@@ -212,7 +207,7 @@ class ClientConnection(asyncio.Protocol):
             if problem is not None:
                 self.respond(request, problem)
                 return
-        self._active = relay = Relay(self.core, self, request, route=route, outgoing=outgoing)
+        self._active = relay = Relay(self.core, self, request, route, outgoing)
         relay.start()
 
     def _reply(self, request: "Request", reply: Reply) -> None:

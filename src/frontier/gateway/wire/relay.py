@@ -65,7 +65,6 @@ class Relay:
         core: "Core",
         client: "ClientConnection",
         request: "Request",
-        *,
         route: "Route",
         outgoing: Outgoing,
     ) -> None:
@@ -202,9 +201,10 @@ class Relay:
         self._attempt.answered()
         out = self._outlet
         out.is_events = upstream.content_type.startswith(b"text/event-stream")
-        self._set_deadline()
-        if self._client.stalled_since:  # it has not even taken the answer before this one
-            self.pause()
+        if not upstream.is_complete:
+            self._set_deadline()
+            if self._client.stalled_since:  # it has not even taken the answer before this one
+                self.pause()
         if (
             self._may_be_raw
             and out.is_events == request.stream

@@ -3,7 +3,7 @@
 import itertools
 import os
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from frontier.gateway.errors import Problem
 from frontier.gateway.routes import Address
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from frontier.gateway.keys import Caller
 
 _LONGEST_ID: Final = 128
+_NEVER: Final = float("inf")
 _numbers = itertools.count(1)
 _prefix = b""
 
@@ -45,6 +46,7 @@ class Request:
         id: As the ``x-request-id`` header has it.
         status: What was answered; 0 so far.
         first_at: When the first byte of the answer's body came, 0.0 so far.
+        ended: When the answer was written, 0.0 so far.
         sent_bytes: To the client, head included.
         opened: Says the rest of a stream whose head the client has; None while it has nothing.
         beat_at: Clock time of the next heartbeat; never for one that wants no stream.
@@ -76,10 +78,11 @@ class Request:
     stream = False
     status = 0
     first_at = 0.0
+    ended = 0.0
     sent_bytes = 0
     held_s = 0.0
     opened: "Answer | None" = None
-    beat_at = float("inf")
+    beat_at = _NEVER
     waited_s = 0.0
     key_id = ""
     tried: tuple[Address, ...] = ()
@@ -111,6 +114,11 @@ class Request:
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         parts.clear()
         return body
+
+    def let_go(self) -> None:
+        """Forget what was asked."""
+        self.parts.clear()
+        self.ask = cast("Ask", None)  # a long prompt would wait for the next tick
 
 
 def _is_printable(text: bytes) -> bool:

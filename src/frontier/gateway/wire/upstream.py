@@ -1,11 +1,9 @@
 """A connection to an engine: parses its answers only as far as their framing."""
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import httptools
-
-from frontier.gateway.wire.sockets import tuned
 
 if TYPE_CHECKING:
     from frontier.gateway.wire.pool import Pool
@@ -146,7 +144,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count the connection."""
-        self.transport = tuned(transport)
+        self.transport = cast("asyncio.Transport", transport)
         self.pool.open += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -224,6 +222,8 @@ class UpstreamConnection(asyncio.Protocol):
 def end_of_head(data: bytes) -> int:
     """Return where the body begins, behind interim heads; 0 if *data* is no HTTP."""
     start = 0
+    if not data.startswith(_INTERIM):  # as nearly always
+        return data.find(b"\r\n\r\n") + 4 if data.startswith(b"HTTP/1.") else 0
     while data.startswith(b"HTTP/1.", start):
         end = data.find(b"\r\n\r\n", start) + 4
         if not data.startswith(_INTERIM, start):
