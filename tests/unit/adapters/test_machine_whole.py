@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import machines
-from frontier.adapters.machine.tools import Run, ToolError, ToolMissingError
+from frontier.adapters.machine.tools import Run, ToolError, ToolMissingError, runner
 from frontier.cli.machine_rows import machine_rows
 from frontier.cli.output import table
 from frontier.domain.machine import Machine
@@ -170,3 +170,30 @@ def test_a_file_that_is_missing_or_garbage_stops_nothing(
         assert found.cpu.usable >= 1, file
         assert machine_rows(found), file
         assert found.memory or found.problems, file
+
+
+@pytest.mark.parametrize("name", ["linux-a100-mig", "linux-strix-halo", "linux-arc-b580"])
+def test_real_programs_on_path_tell_the_same(
+    name: str, roots: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = machines.recorded(name)
+    for tool in {line.split(maxsplit=1)[0] for line in machine.tools}:
+        write_tool(tmp_path, tool, machine)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    found = machines.probe(machine, roots[name], runner(30))
+
+    assert parts(found) == parts(intact(name, roots[name]))
+
+
+def write_tool(folder: Path, tool: str, machine: machines.Recorded) -> None:
+    """Write a program that prints what *tool* of *machine* prints, longest command line first."""
+    lines = sorted((line for line in machine.tools if line.startswith(tool)), key=len, reverse=True)
+    cases = []
+    for number, line in enumerate(lines):
+        answer = folder / f"{tool}.{number}"
+        answer.write_text(machine.tools[line])
+        cases.append(f'"{line}"*) exec cat {answer} ;;')
+    program = folder / tool
+    program.write_text("\n".join(["#!/bin/sh", f'case "{tool} $*" in', *cases, "esac", "exit 9"]))
+    program.chmod(0o755)
