@@ -56,6 +56,68 @@ def test_a_running_workspace_is_sound_and_its_report_valid(running: Frontier) ->
     assert cases["docker.daemon"].find("skipped") is not None
 
 
+def test_every_api_of_the_running_stack_gives_text(running: Frontier) -> None:
+    done = running.run("test", "--skip", "aider", "--json")
+
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert (done.returncode, report["failed"]) == (0, 0), report
+    passed = {check["id"] for check in report["checks"] if check["state"] == "pass"}
+    apis = ("openai.chat", "openai.completions", "openai.responses", "ollama.chat")
+    apis += ("ollama.generate", "anthropic.messages")
+    assert {f"{api}{how}" for api in apis for how in ("", "-stream")} <= passed
+    assert {"api.health", "api.ready", "api.metrics", "models.openai", "models.ollama"} <= passed
+
+
+def test_where_nothing_runs_one_check_fails(tmp_path: Path) -> None:
+    done = Frontier(tmp_path / "workspace").run("test", "--json")
+
+    report = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert [c["id"] for c in report["checks"] if c["state"] == "fail"] == ["api.health"]
+
+
+AIDER = """#!/bin/sh
+printf '%s\n' "$*" "$OPENAI_API_BASE" > "$RECORD"
+{body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "state", "seen"),
+    [
+        ("echo \"print('frontier')\" > hello.py", "pass", "edited a file"),
+        ("echo 'Tokens: 300 sent, 20 received.'", "warn", "was no edit"),
+        ("echo 'litellm.AuthenticationError: wrong key'", "fail", "litellm.AuthenticationError"),
+        ("echo oops; exit 3", "fail", "exit code 3: oops"),
+    ],
+)
+def test_aider_is_judged_by_what_it_did(
+    running: Frontier, tmp_path: Path, body: str, state: str, seen: str
+) -> None:
+    program = tmp_path / "aider"
+    program.write_text(AIDER.format(body=body))
+    program.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    env = {**running.env, "PATH": path, "RECORD": str(tmp_path / "record")}
+    cli = Frontier(running.workspace, env=env)
+
+    done = cli.run("test", "--only", "aider", "--only", "api.health", "--json")
+
+    found = next(c for c in json.loads(done.stdout)["checks"] if c["id"] == "aider.edit")
+    assert (found["state"], seen in found["seen"]) == (state, True), found
+    flags, url = (tmp_path / "record").read_text().splitlines()
+    assert "--model openai/smollm2:135m" in flags
+    assert url == f"{running.url}/v1"
+
+
+@pytest.mark.skipif(not shutil.which("aider"), reason="needs aider: uv tool install aider-chat")
+def test_the_real_aider_gets_its_answer(running: Frontier) -> None:
+    done = running.run("test", "--only", "aider", "--json", timeout_s=280)
+
+    (found,) = json.loads(done.stdout)["checks"]
+    assert found["state"] in ("pass", "warn"), found  # so small a model may make no edit
+
+
 def test_a_change_of_the_settings_is_told_as_drift(running: Frontier) -> None:
     changed = Frontier(running.workspace, env={**running.env, "MAX_CONTEXT_LENGTH": "512"})
 

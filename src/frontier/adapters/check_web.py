@@ -1,13 +1,14 @@
 """Questions to servers on this machine, over HTTP."""
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 from frontier.domain.errors import NotRunningError, RuntimeFailedError
 from frontier.ports.checking import WebAnswer
 
 if TYPE_CHECKING:
-    pass
+    import httpx2
 
 
 class LocalWeb:
@@ -30,7 +31,7 @@ class LocalWeb:
             headers["Content-Type"] = "application/json"
         try:
             with httpx2.Client(trust_env=False, timeout=timeout_s, headers=headers) as client:
-                answer: httpx2.Response = client.request(method, url, content=content)
+                return _measured(client, method, url, content)
         except httpx2.ConnectError as error:
             raise NotRunningError(f"nothing answers at {url}", hint="frontier start") from error
         except httpx2.TimeoutException as error:
@@ -41,4 +42,19 @@ class LocalWeb:
             raise RuntimeFailedError(
                 f"{url}: the answer broke off: {error}", hint="frontier logs"
             ) from error
-        return WebAnswer(answer.status_code, answer.text)
+
+
+def _measured(client: "httpx2.Client", method: str, url: str, content: bytes | None) -> WebAnswer:
+    begun = time.monotonic()
+    first_s = 0.0
+    parts: list[bytes] = []
+    with client.stream(method, url, content=content) as answer:
+        for part in answer.iter_bytes():
+            first_s = first_s or time.monotonic() - begun
+            parts.append(part)
+    return WebAnswer(
+        answer.status_code,
+        b"".join(parts).decode(errors="replace"),
+        first_s,
+        time.monotonic() - begun,
+    )

@@ -136,6 +136,24 @@ class Checks:
         used = [c for c in doctor.checks(around) if c.id.startswith(("docker.", "git."))]
         return validate.checks(standing, used, self._needs_docker)
 
+    def test(self, *, model: str) -> "list[Check]":
+        """Return the checks of the running stack, asked by its own key."""
+        from frontier.adapters.check_aider import Aider
+        from frontier.usecases import smoke
+
+        url, key = self._reachable()
+        return smoke.checks(
+            smoke.Stack(
+                url=url,
+                key=key,
+                project=self.core.project.load(),
+                model=model,
+                web=self.web,
+                aider=Aider.found(),
+                patience_s=self.core.settings.model_timeout,
+            )
+        )
+
     @property
     def web(self) -> "LocalWeb":
         """Servers on this machine."""

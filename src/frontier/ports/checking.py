@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from frontier.domain.check import Finding
 from frontier.domain.project import Project
 
 
@@ -97,10 +98,13 @@ class WebAnswer:
     Attributes:
         status: HTTP status.
         text: The whole body.
+        first_s: Seconds until its first byte; `whole_s` until its last.
     """
 
     status: int
     text: str
+    first_s: float = 0.0
+    whole_s: float = 0.0
 
     def at(self, *path: str) -> Any:
         """Return what the body's JSON holds at *path*, None where it is no JSON or holds none."""
@@ -119,6 +123,18 @@ class WebAnswer:
         found = self.at(*path)
         rows: list[Any] = [*found] if isinstance(found, list) else []
         return [cast("dict[str, Any]", row) for row in rows if isinstance(row, dict)]
+
+
+class CodingTool(Protocol):
+    """A program that writes code with a model."""
+
+    def missing(self) -> str:
+        """Return what is missing to run it, "" for nothing."""
+        ...
+
+    def edit(self, url: str, key: str, model: str, *, timeout_s: float) -> Finding:
+        """Let it edit a throwaway file with *model*, and tell what came of it."""
+        ...
 
 
 class Web(Protocol):
