@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from frontier.adapters.machine import probe_machine
+from frontier.adapters.machine import macos, probe_machine
 from frontier.adapters.machine.tools import Run, ToolError, ToolMissingError
 from frontier.domain.machine import AppleChip
 
@@ -201,3 +201,26 @@ def test_a_hanging_tool_on_the_real_path_delays_by_its_limit_only(
         "amd-smi: timed out after 0.5 s",
     }
     assert machine.cpu.model == "AMD EPYC"
+
+
+@pytest.mark.parametrize(
+    ("levels", "performance"),
+    [
+        ({"0": ("Performance", 16), "1": ("Efficiency", 8)}, 16),
+        ({"0": ("Super", 6), "1": ("Performance", 12)}, None),
+        ({"0": ("Super", 4), "1": ("Performance", 4), "2": ("Efficiency", 4)}, 8),
+        ({"0": ("", 4), "1": ("", 4)}, 4),
+        ({"0": ("Performance", 4)}, None),
+        ({}, None),
+    ],
+)
+def test_cores_that_macos_does_not_call_efficient_are_fast(
+    levels: dict[str, tuple[str, int]], performance: int | None
+) -> None:
+    count = sum(n for _, n in levels.values()) or 8
+    state = f"hw.memsize: {GIB}\nhw.logicalcpu: {count}\nhw.physicalcpu: {count}\n"
+    for level, (name, cores) in levels.items():
+        state += f"hw.perflevel{level}.physicalcpu: {cores}\n"
+        state += f"hw.perflevel{level}.name: {name}\n" if name else ""
+
+    assert macos.cpu(lambda _: state, "arm64").performance == performance

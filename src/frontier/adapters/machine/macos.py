@@ -45,7 +45,6 @@ def cpu(run: Run, arch: str) -> Cpu:
     """Return the processor; macOS limits no process to some of the cores."""
     state = sysctl(run)
     logical = int(state["hw.logicalcpu"])
-    slow, fast = state.get("hw.perflevel1.physicalcpu"), state.get("hw.perflevel0.physicalcpu")
     return Cpu(
         model=state.get("machdep.cpu.brand_string", arch),
         physical=int(state["hw.physicalcpu"]),
@@ -53,8 +52,21 @@ def cpu(run: Run, arch: str) -> Cpu:
         usable=logical,
         features=tuple(sorted(_features(state))),
         vectors=families({*_features(state), *_always(state)}),
-        performance=int(fast) if fast and slow else None,
+        performance=_performance(state),
     )
+
+
+def _performance(state: Mapping[str, str]) -> int | None:
+    """Return the cores that macOS does not call efficient: a chip may have two kinds of others."""
+    names = (re.fullmatch(r"hw\.perflevel(\d)\.physicalcpu", name) for name in state)
+    cores = {name[1]: int(state[name[0]]) for name in names if name}
+    fast = sum(count for level, count in cores.items() if not _is_slow(level, state))
+    return fast if 0 < fast < sum(cores.values()) else None
+
+
+def _is_slow(level: str, state: Mapping[str, str]) -> bool:
+    guess = "Performance" if level == "0" else "Efficiency"  # macOS 12 tells no names
+    return state.get(f"hw.perflevel{level}.name", guess) == "Efficiency"
 
 
 def _always(state: Mapping[str, str]) -> set[str]:
