@@ -15,6 +15,8 @@ from types import TracebackType
 from typing import Any
 
 CHUNK = 16 * 1024
+SMALL = 500
+"""Bytes up to which a file of the fake hub is not in LFS; of the real one 10 MB."""
 
 
 def gguf(size: int = 4096, *, name: str = "Tiny", **more: object) -> bytes:
@@ -72,6 +74,11 @@ def wheel(members: dict[str, bytes]) -> bytes:
 
 def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def git_digest(data: bytes) -> str:
+    """Return what git calls a file of these bytes."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
 @dataclass
@@ -303,24 +310,31 @@ class Server:
         self.add(f"/simple/{name}/", page.encode(), content_type=kind, login=login)
         return f"{self.url}/simple"
 
-    def add_hub(self, repo: str, files: dict[str, bytes], *, token: str = "") -> None:
+    def add_hub(
+        self, repo: str, files: dict[str, bytes], *, token: str = "", gated: bool = False
+    ) -> None:
         """Serve *repo* as the hub does: metadata, and addresses that redirect to a file server."""
         commit = "c" * 40
         siblings = [
             {
                 "rfilename": file,
                 "size": len(data),
-                "blobId": "b" * 40,
-                "lfs": {"sha256": digest(data), "size": len(data), "pointerSize": 134},
+                "blobId": git_digest(data),
+                **(
+                    {"lfs": {"sha256": digest(data), "size": len(data), "pointerSize": 134}}
+                    if len(data) > SMALL
+                    else {}
+                ),
             }
             for file, data in files.items()
         ]
         info = {"id": repo, "sha": commit, "siblings": siblings, "private": False, "tags": []}
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        info |= {"gated": "manual"} if gated else {}
         for path in (f"/api/models/{repo}", f"/api/models/{repo}/revision/main"):
-            self.add(
-                path, json.dumps(info).encode(), content_type="application/json", headers=headers
-            )
+            # anybody may look at the list of a gated repository's files, nobody at a file
+            seen = {} if gated else headers
+            self.add(path, json.dumps(info).encode(), content_type="application/json", headers=seen)
         for file, data in files.items():
             self.add(f"/{repo}/resolve/{commit}/{file}", location=f"/cdn/{file}", headers=headers)
             self.add(f"/cdn/{file}", data, etag=f'"{digest(data)}"')

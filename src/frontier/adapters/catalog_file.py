@@ -10,7 +10,7 @@ from frontier.adapters.yaml_lines import YamlFile
 from frontier.domain.catalog import Architecture, CatalogEntry, Checkpoint, OllamaTag, Quantisation
 from frontier.domain.errors import UsageError
 from frontier.domain.names import full_name
-from frontier.domain.source import FileSource, PackageSource, parse_source
+from frontier.domain.source import FileSource, PackageSource, is_source, parse_source
 
 Text = Annotated[str, Field(min_length=1, strict=True)]
 Bytes = Annotated[int, Field(gt=0, strict=True)]
@@ -178,6 +178,8 @@ def _name(file: YamlFile, name: str) -> str:
         full = full_name(str(name))  # YAML's keys may be numbers
     except UsageError as error:
         raise file.error(("models", name), error.message, hint=error.hint) from error
+    if is_source(full):
+        raise file.error(("models", name), "looks like a source, not like a name")
     if full != name:
         raise file.error(("models", name), f"wants its full name, {full!r}")
     return full

@@ -151,6 +151,11 @@ def require_success(response: httpx2.Response, url: str) -> None:
     if response.is_success:
         return
     status = response.status_code
+    if response.headers.get("X-Error-Code") == "GatedRepo":
+        raise DownloadError(
+            f"{public_url(url)} is gated: the token's owner has not accepted the licence",
+            hint="Accept it on the model's page with the account of HF_TOKEN, then pull again.",
+        )
     failure = DownloadError(
         f"{public_url(url)} answers {status} {response.reason_phrase}".rstrip(),
         hint=_hint(status),

@@ -3,16 +3,38 @@
 import contextlib
 import re
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from frontier.domain.errors import DownloadError, UsageError
 from frontier.domain.source import HubSource, Remote, public_url
 
 if TYPE_CHECKING:
-    from huggingface_hub.hf_api import RepoSibling
+    from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
 _SPLIT = re.compile(r"-\d{5}-of-(\d{5})\.gguf$")
 _TRUE = frozenset({"1", "on", "yes", "true"})
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """One file of a repository, and the name of its blob in the hub's cache.
+
+    Attributes:
+        blob: SHA-256 of an LFS file, git's SHA-1 of a small one.
+    """
+
+    remote: Remote
+    blob: str
+
+
+@dataclass(frozen=True, slots=True)
+class HubSnapshot:
+    """A repository at one commit, its files by their names."""
+
+    commit: str
+    files: Mapping[str, HubFile]
 
 
 class Hub:
@@ -21,9 +43,13 @@ class Hub:
     Args:
         environ: HF_ENDPOINT and HF_HUB_OFFLINE are read.
         token: Of the settings, "" for what huggingface-hub itself finds.
+        caches: Where files are looked for while HF_HUB_OFFLINE forbids to ask.
     """
 
-    def __init__(self, environ: Mapping[str, str], token: str) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], token: str, *, caches: Sequence[Path] = ()
+    ) -> None:
+        self._caches = caches
         self._endpoint = environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
         self._is_offline = environ.get("HF_HUB_OFFLINE", "").lower() in _TRUE
         self._token = token
@@ -35,6 +61,8 @@ class Hub:
             DownloadError: unreachable, absent, gated, or without such a file.
             UsageError: the model is split over several files.
         """
+        if self._is_offline:
+            return self._cached(source)
         files = self._files(source)
         return files[_choose(source, files)]
 
@@ -46,7 +74,52 @@ class Hub:
         """
         return self._files(HubSource(repo, revision, "", ""))
 
+    def snapshot(self, repo: str, revision: str = "") -> "HubSnapshot":
+        """Return all files of a repository, with what the hub's cache calls them.
+
+        Raises:
+            DownloadError: unreachable, absent, or gated.
+        """
+        source = HubSource(repo, revision, "", "")
+        info, token = self._info(source)
+        commit = str(info.sha)
+        files = {
+            file.rfilename: HubFile(
+                self._remote(source, file, commit, token),
+                file.lfs.sha256 if file.lfs else str(file.blob_id),
+            )
+            for file in info.siblings or []
+        }
+        return HubSnapshot(commit, files)
+
+    def _cached(self, source: HubSource) -> Remote:
+        """Return a file that a cache of this machine has."""
+        from frontier.adapters.hub_cache import HubCache
+
+        kept = [model for root in self._caches for model in HubCache(root).models()]
+        files = {m.name.removeprefix(f"{source.repo}/"): m for m in kept if m.file_name}
+        files = {name: m for name, m in files.items() if m.name == f"{source.repo}/{name}"}
+        names = [source.file] if source.file else _with_quant(source.quant, [*files])
+        if len(names) != 1 or names[0] not in files:
+            raise DownloadError(
+                f"cannot read {source}: HF_HUB_OFFLINE is set, and the hub's cache has it not",
+                hint="unset HF_HUB_OFFLINE",
+            )
+        found = files[names[0]]
+        return Remote(
+            url=found.path.as_uri(),
+            file_name=found.file_name,
+            digest=found.digest,
+            size_bytes=found.size_bytes,
+        )
+
     def _files(self, source: HubSource) -> Mapping[str, Remote]:
+        info, token = self._info(source)
+        commit = info.sha or source.revision or None
+        return {f.rfilename: self._remote(source, f, commit, token) for f in info.siblings or []}
+
+    def _info(self, source: HubSource) -> "tuple[ModelInfo, str]":
+        """Return what the hub says of a repository, and the token that it was asked with."""
         if self._is_offline:
             raise DownloadError(
                 f"cannot read {source}: HF_HUB_OFFLINE is set", hint="unset HF_HUB_OFFLINE"
@@ -61,8 +134,9 @@ class Hub:
                 files_metadata=True,
                 token=token or False,
             )
-        commit = info.sha or source.revision or None
-        return {f.rfilename: self._remote(source, f, commit, token) for f in info.siblings or []}
+        if info.gated and not token:  # anybody may look at the list of files, nobody at a file
+            raise _gated(source)
+        return info, token
 
     def _remote(
         self, source: HubSource, file: "RepoSibling", commit: str | None, token: str
@@ -104,6 +178,14 @@ def _with_quant(quant: str, names: Sequence[str]) -> list[str]:
     return [n for n in names if ends.search(n) and "mmproj" not in n.lower()]
 
 
+def _gated(source: HubSource) -> DownloadError:
+    return DownloadError(
+        f"{source.repo} is gated: the hub wants a token whose owner has accepted its licence",
+        hint=f"Accept it at https://huggingface.co/{source.repo}, make a token at "
+        "https://huggingface.co/settings/tokens, then: frontier config set HF_TOKEN hf_...",
+    )
+
+
 @contextlib.contextmanager
 def _hub_errors(source: HubSource) -> Generator[None, None, None]:
     import httpx2
@@ -112,10 +194,7 @@ def _hub_errors(source: HubSource) -> Generator[None, None, None]:
     try:
         yield
     except errors.GatedRepoError as error:
-        raise DownloadError(
-            f"{source.repo} is gated: the hub wants a token whose owner has accepted its licence",
-            hint=f"Accept it at https://huggingface.co/{source.repo}, then set HF_TOKEN.",
-        ) from error
+        raise _gated(source) from error
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
         raise DownloadError(
             f"the hub has no {source.repo}{'@' + source.revision if source.revision else ''}"

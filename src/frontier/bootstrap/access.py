@@ -15,6 +15,7 @@ from frontier.domain.wanted import Listening
 
 if TYPE_CHECKING:
     from frontier.adapters.gateway_control import HttpGatewayControl
+    from frontier.adapters.ollama_pull import OllamaPull
     from frontier.adapters.openai_client import OpenAiClient
     from frontier.bootstrap.running import Running
     from frontier.domain.project import Project
@@ -41,6 +42,25 @@ class Access:
         project = self.running.project
         key = self.key_of(project) if project else self.own_key
         return self.client(self.reachable, key)
+
+    @property
+    def ollama(self) -> "OllamaPull":
+        """The Ollama server behind the running gateway.
+
+        Raises:
+            NotRunningError: another stack runs, which has none.
+        """
+        from frontier.adapters.ollama_pull import OllamaPull
+        from frontier.domain.errors import NotRunningError
+
+        project = self.running.project
+        if project and all(route.backend != "ollama" for route in project.routes):
+            raise NotRunningError(
+                f"the stack {project.stack} runs, and no Ollama server in it",
+                hint="frontier up ollama",
+            )
+        key = self.key_of(project) if project else self.own_key
+        return OllamaPull(self.reachable.urls[0], api_key=key)
 
     @property
     def own_key(self) -> str:

@@ -14,9 +14,12 @@ from frontier.domain.errors import ConfigError, ModelNotFoundError
 if TYPE_CHECKING:
     from frontier.adapters.blobs import BlobStore
     from frontier.adapters.catalog import CatalogFiles
+    from frontier.adapters.hub import Hub
     from frontier.adapters.hub_cache import HubCache
+    from frontier.adapters.hub_snapshot import HubSnapshots
     from frontier.adapters.ollama_store import OllamaStore
     from frontier.adapters.sources import Sources
+    from frontier.domain.destination import Destination, Place
     from frontier.domain.model import Model
     from frontier.domain.shape import Shape, Weights
     from frontier.domain.stack import Stack
@@ -51,12 +54,12 @@ class Models:
         """The places that models come from."""
         from frontier.adapters.sources import Sources
 
-        token = self.core.settings.hf_token
         return Sources(
             os.environ,
             home=Path.home(),
             prefix=Path(sys.prefix),
-            hub_token=token.get_secret_value() if token else "",
+            hub_token=self._hub_token,
+            hub_caches=self._hub_caches,
         )
 
     @cached_property
@@ -65,10 +68,9 @@ class Models:
         from frontier.adapters.hub_cache import HubCache
         from frontier.adapters.ollama_store import OllamaStore
 
-        data = self.core.workspace.root / "data"
         return (
             OllamaStore(self.ollama_folder, engines=("ollama",)),
-            HubCache(data / "huggingface" / "hub", engines=("vllm", "mistral")),
+            HubCache(self.hub_folder, engines=("vllm", "mistral")),
         )
 
     @property
@@ -107,16 +109,53 @@ class Models:
         }
         return disk_use(places, models, unused_bytes=self.store.unused_bytes())
 
+    def destination(self, name: str, wanted: "Place | None") -> "Destination":
+        """Return where *name* has to go for the selected stack, or where *wanted* says."""
+        from frontier.domain.destination import destination
+
+        return destination(
+            name,
+            model_format=self.core.stacks.load(self.core.settings.current_stack).model_format,
+            entries=self.catalog.entries,
+            stored=[model.name for model in self.store.all()],
+            wanted=wanted,
+        )
+
+    @property
+    def hub_folder(self) -> Path:
+        """The cache of the hub that engines of this workspace read."""
+        return self.core.workspace.root / "data" / "huggingface" / "hub"
+
+    @cached_property
+    def hub_repositories(self) -> "HubSnapshots":
+        """Brings whole repositories into that cache."""
+        from frontier.adapters.hub_snapshot import HubSnapshots
+
+        return HubSnapshots(self.hub_folder, self._hub(), lambda: self.sources.fetcher)
+
+    def _hub(self) -> "Hub":
+        from frontier.adapters.hub import Hub
+
+        return Hub(os.environ, self._hub_token, caches=self._hub_caches)
+
+    @property
+    def _hub_token(self) -> str:
+        token = self.core.settings.hf_token
+        return token.get_secret_value() if token else ""
+
+    @property
+    def _hub_caches(self) -> "tuple[Path, ...]":
+        from frontier.adapters.model_keepers import hub_cache
+
+        return self.hub_folder, hub_cache(os.environ, Path.home())
+
     @property
     def finder(self) -> "Finder":
         """Looks at models before they are downloaded."""
-        from frontier.adapters.hub import Hub
         from frontier.adapters.inspector import Inspector
         from frontier.usecases.fit import Finder
 
-        token = self.core.settings.hf_token
-        secret = token.get_secret_value() if token else ""
-        inspector = Inspector(self.sources, lambda: Hub(os.environ, secret))
+        inspector = Inspector(self.sources, self._hub)
         return Finder(store=self.store, catalog=self.catalog, inspector=inspector)
 
     def plan(self, name: str, may_ask: bool = True) -> "PullPlan":

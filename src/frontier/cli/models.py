@@ -1,11 +1,11 @@
 """`frontier models`: pull, list, show, check and remove models."""
 
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
-from frontier.cli import models_catalog, models_disk, models_fit
+from frontier.cli import models_catalog, models_disk, models_engines, models_fit
 from frontier.cli.output import size, table, text
 from frontier.cli.session import DryRun, Json, Quiet, Session
 from frontier.domain.catalog import variant_name
@@ -71,11 +71,18 @@ def pull(
     stored_as: Annotated[
         str, typer.Option("--name", help="Name it gets here; its own or its file's if left out.")
     ] = "",
+    to: Annotated[
+        Literal["auto", "store", "ollama", "hub"],
+        typer.Option(help="Where it goes: our store, Ollama's, the hub's cache for vLLM."),
+    ] = "auto",
     dry_run: DryRun = False,
     _json: Json = False,
     _quiet: Quiet = False,
 ) -> None:
-    """Download a model, verify it and store it; an interrupted download goes on where it stopped.
+    """Download a model, verify it and store it where the selected stack needs it.
+
+    An interrupted download goes on where it stopped. With the stack ollama its server pulls, with
+    vllm the repository with safetensors comes into the hub's cache of the workspace.
 
     Examples:
         frontier models pull smollm2:135m
@@ -83,9 +90,14 @@ def pull(
         frontier models pull https://example.org/model.gguf#sha256=<64 digits>
         frontier models pull ollama:qwen3.5:9b
         frontier models pull file:./model.gguf
+        frontier models pull Qwen/Qwen3.5-4B --to hub
     """
     session: Session = ctx.obj
     services = session.services
+    goal = services.models.destination(name, None if to == "auto" else to)
+    if goal.place != "store":
+        session.show(models_engines.pull(session, goal, stored_as=stored_as, dry_run=dry_run))
+        return
     if dry_run:
         plan = models.plan_pull(
             name,

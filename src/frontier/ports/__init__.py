@@ -6,10 +6,12 @@ from frontier.ports.models import (
     Catalog,
     EngineKeeper,
     HeaderReader,
+    HubRepositories,
     ModelInspector,
     ModelKeeper,
     ModelSources,
     ModelStore,
+    OllamaServer,
 )
 from frontier.ports.reporting import Reporter, Task
 from frontier.ports.running import (
@@ -35,6 +37,7 @@ __all__ = [
     "EngineKeeper",
     "GatewayControl",
     "HeaderReader",
+    "HubRepositories",
     "ImageDigests",
     "Journal",
     "KeyStore",
@@ -43,6 +46,7 @@ __all__ = [
     "ModelKeeper",
     "ModelSources",
     "ModelStore",
+    "OllamaServer",
     "Probe",
     "Process",
     "Processes",

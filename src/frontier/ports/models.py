@@ -77,6 +77,65 @@ class ModelInspector(Protocol):
         ...
 
 
+class OllamaServer(Protocol):
+    """A running Ollama."""
+
+    def pull(
+        self,
+        name: str,
+        *,
+        say: Callable[[str], None],
+        progress: Callable[[int, int | None], None],
+    ) -> tuple[int, int]:
+        """Have it pull *name*; return the bytes of the model, and of those that came now.
+
+        Args:
+            name: In Ollama's words.
+            say: Hears each step.
+            progress: Hears the bytes done and in all.
+
+        Raises:
+            NotRunningError: nothing answers.
+            DownloadError: it cannot pull it, or broke off; what came is kept.
+        """
+        ...
+
+
+class HubRepositories(Protocol):
+    """The hub's cache that engines read whole repositories from."""
+
+    def missing(self, repo: str, revision: str = "") -> tuple[int, int]:
+        """Return the bytes of what an engine needs, and of those that are not here.
+
+        Raises:
+            DownloadError: the hub does not answer, or has nothing for an engine there.
+        """
+        ...
+
+    def fetch(
+        self,
+        repo: str,
+        revision: str = "",
+        *,
+        room: Callable[[int], None],
+        progress: Callable[[int, int | None], None],
+    ) -> tuple[int, int]:
+        """Bring it; return the bytes of all files, and of those that came now.
+
+        Args:
+            repo: ``owner/name``.
+            revision: "" for the newest.
+            room: Raises where that many more bytes do not fit on the disk.
+            progress: Hears the bytes done and in all.
+
+        Raises:
+            DownloadError: the hub does not answer; what came is kept.
+            CorruptBlobError: what came is not what was promised; it is deleted.
+            StorageError: the cache cannot be written.
+        """
+        ...
+
+
 class ModelSources(Protocol):
     """The places that models come from."""
 

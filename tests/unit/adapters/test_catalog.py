@@ -69,6 +69,7 @@ def test_a_later_file_wins_over_an_earlier_one(folder: Path) -> None:
         (HEAD + "  house:7b:\n    context: 4\n", 3, "wants `gguf`, `safetensors` or `ollama`"),
         (HEAD + "  House Seven:\n    context: 4\n", 3, "cannot be a model's name"),
         (HEAD + "  house:\n    context: 4\n", 3, "wants its full name, 'house:latest'"),
+        (HEAD + "  ollama:7b:\n    context: 4\n", 3, "looks like a source"),
         (HEAD + "  house:7b: 4\n", 3, "wants the model's fields"),
         (NEW + "      - {quantisation: Q4_0}\n", 6, "sources: is missing"),
         (NEW + "      - {quantisation: Q4_0, sources: ['x:y']}\n", 6, "is no source of a model"),
