@@ -1,7 +1,11 @@
 """Headers and configurations read where models lie, from real servers; nothing is downloaded."""
 
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,8 @@ from frontier.bootstrap import Services
 from frontier.cli import models as command
 from frontier.cli.session import Session
 from frontier.domain.errors import DownloadError, ModelFormatError, ModelNotFoundError
+from frontier.domain.fit_table import FitRow
+from frontier.usecases.fit import Fit
 
 MIB = 2**20
 REPO = "owner/repo"
@@ -178,3 +184,16 @@ def test_the_cache_of_fewer_bits_is_smaller(cli: Cli) -> None:
 def test_a_model_that_nobody_knows_is_not_found(cli: Cli) -> None:
     with pytest.raises(ModelNotFoundError):
         cli("no-such:model")
+
+
+def test_the_tables_of_the_documentation_are_what_fit_says() -> None:
+    script = Path(__file__).parents[2] / "docs" / "memory_tables.py"
+    done = subprocess.run([sys.executable, script, "--check"], check=False)
+    assert done.returncode == 0, "python docs/memory_tables.py writes them"
+
+
+def test_the_reference_names_every_field_of_a_fit() -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "json.md"
+    section = page.read_text().partition("## `frontier models fit --json`")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(\w+)`", section))
+    assert {f.name for kind in (Fit, FitRow) for f in fields(kind)} <= named
