@@ -121,6 +121,8 @@ def hidden_gpus(machine: Machine) -> tuple[Obstacle, ...]:
         if gpu.hidden_by and not any(g.vendor == gpu.vendor and _computes(g) for g in machine.gpus)
     )
     starts = tuple(start for vendor in _TOOLS if vendor not in seen for start in _TOOLS[vendor])
+    if machine.os == "macos" and machine.apple is None:
+        starts = (*starts, "sysctl:")  # which tells the chip
     lines = [line for line in machine.problems if line.startswith(starts)]
     return (*(Obstacle(why=line, hint="frontier doctor") for line in lines), *kept)
 

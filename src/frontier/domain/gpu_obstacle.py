@@ -56,9 +56,8 @@ def _missing(machine: Machine, name: Accelerator) -> Obstacle | None:
 
 
 def _metal_obstacle(machine: Machine) -> Obstacle | None:
-    unread = [line for line in machine.problems if line.startswith("sysctl:")]
-    if machine.apple is None and machine.os == "macos" and unread:
-        return Obstacle(why=f"this Mac's chip is unknown: {unread[0]}", hint="frontier doctor")
+    if machine.apple is None and machine.os == "macos" and (hidden := hidden_gpus(machine)):
+        return hidden[0]
     if machine.apple is None:
         return Obstacle(why="this machine is no Mac with Apple silicon", hint=_ANYWHERE)
     if machine.arch != "arm64":

@@ -217,6 +217,14 @@ def test_auto_takes_the_gpu_that_the_engine_can_use(
             "nvidia-smi: not installed",
         ),
         (
+            Surroundings(
+                machine=replace(MAC, apple=None, problems=("sysctl: timed out after 5 s",)),
+                native=EMBEDDED,
+            ),
+            "native",
+            "sysctl: timed out after 5 s",
+        ),
+        (
             Surroundings(machine=replace(LINUX, gpus=(ARC, UHD)), native=EMBEDDED),
             "native",
             "the Intel Arc B580 is used through Vulkan alone",
@@ -422,6 +430,16 @@ def test_a_gpu_asked_for_in_docker_that_cannot_be_used_is_refused_with_the_comma
             stack(),
             "this Python is an Intel build",
             "arm64 Python",
+        ),
+        (
+            Surroundings(
+                machine=replace(MAC, apple=None, problems=("sysctl: not installed",)),
+                native=EMBEDDED,
+            ),
+            "metal",
+            stack(),
+            "sysctl: not installed",
+            "frontier doctor",
         ),
         (
             Surroundings(machine=LINUX, native=EMBEDDED),

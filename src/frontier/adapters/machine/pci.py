@@ -40,11 +40,6 @@ def gpus(root: Path, vendor: Vendor) -> tuple[PciGpu, ...]:
     return tuple(_gpu(root, vendor, folder) for folder in folders if _is_gpu(folder, vendor))
 
 
-def has_gpu(root: Path, vendor: Vendor) -> bool:
-    """Tell whether the bus lists a display controller of *vendor*."""
-    return any(_is_gpu(f, vendor) for f in (root / "sys/bus/pci/devices").glob("*"))
-
-
 def read(path: Path) -> str:
     """Return a one-line file of the kernel, "" where it cannot be read."""
     try:
