@@ -28,6 +28,7 @@ TOLD = """#!/bin/sh
 env | sort
 printf 'argument: %s\\n' "$@"
 """
+ADMIN_KEY = "an-admin-key-that-nobody-else-may-see"
 PROGRAMS = ("aider", "claude", "codex", "opencode", "open-webui")
 
 
@@ -74,7 +75,11 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def gateway(engine: Engine, keys: Path) -> Iterator[GatewayProcess]:
     routes = keys.parents[2] / "routes.yaml"
     routes.write_text(ROUTES.format(url=engine.url))
-    with GatewayProcess("--config", routes, "--keys", keys) as process:
+    admin = keys.parents[1] / ".frontier" / "secrets" / "admin-key-1"
+    admin.parent.mkdir(parents=True)
+    admin.write_text(ADMIN_KEY)
+    arguments = ("--config", routes, "--keys", keys, "--admin-key-file", admin)
+    with GatewayProcess(*arguments) as process:
         yield process
 
 
@@ -199,9 +204,10 @@ def test_a_file_is_written_shown_and_put_back(frontier: Frontier, home: Path) ->
 def test_where_keys_are_asked_for_a_tool_gets_its_own(frontier: Frontier, keys: Path) -> None:
     frontier.ok("keys", "create", "me")
 
-    preview = frontier.run("launch", "claude", "--print")  # makes none
+    preview = frontier.ok("launch", "claude", "--print")  # makes none, and shows nobody else's
     assert [k["name"] for k in frontier.json("keys", "list")["keys"]] == ["me"]
-    assert preview.returncode in (0, 5)  # without one it may not even list the models
+    assert ADMIN_KEY not in preview
+    assert "ANTHROPIC_AUTH_TOKEN=made-when-it-is-launched" in preview
     env, _ = started(frontier.ok("launch", "claude"))
     again, _ = started(frontier.ok("launch", "claude"))
 

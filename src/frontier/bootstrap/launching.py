@@ -27,7 +27,7 @@ class Launching:
         """Return the use-case behind `frontier launch`, with all its ports."""
         from frontier.adapters.launch_files import LaunchFiles
         from frontier.adapters.launch_trial import GatewayTrial
-        from frontier.usecases.launch import Launch
+        from frontier.usecases.launch import NOT_YET, Launch
 
         url = self.access.reachable.urls[0]
         project = self.access.running.project
@@ -37,7 +37,9 @@ class Launching:
             default_model=routes[0].model if routes else "",
             key=self._key,
             trial=lambda secret: GatewayTrial(
-                url, api_key=secret, timeout_s=self.core.settings.model_timeout
+                url,
+                api_key=self.access.own_key if secret == NOT_YET else secret,
+                timeout_s=self.core.settings.model_timeout,
             ),
             files=LaunchFiles(self.core.workspace.state / "launch", Path.home()),
             program=self.program,
@@ -46,12 +48,14 @@ class Launching:
 
     def _key(self, tool: str, preview: bool) -> tuple[str, str]:
         """Return the secret of *tool*'s own key and its file, both "" for an open gateway."""
+        from frontier.usecases.launch import NOT_YET
+
         settings = self.core.settings
         if not (settings.api_key or self.core.keys.load() or self.core.needs_key):
             return "", ""
         if path := self._kept(f"launch-{tool}"):
             return path.read_text(), str(path)
-        return (self.access.own_key, "") if preview else self._made(f"launch-{tool}")
+        return (NOT_YET, "") if preview else self._made(f"launch-{tool}")
 
     def _kept(self, name: str) -> Path | None:
         """Return the file with a secret of the key *name* that is still good."""

@@ -2,17 +2,17 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from frontier.bootstrap import Services
 from frontier.cli import output
 from frontier.domain.errors import RefusedError, StalePlanError
 
 if TYPE_CHECKING:
+    from frontier.bootstrap import Services
     from frontier.ports import Reporter
 
 Result = TypeVar("Result")
@@ -23,13 +23,21 @@ class Session:
     """One run of the command line.
 
     Attributes:
+        given: Services instead of new ones.
         only_reads: The command changes nothing, and Ctrl-C is the way to end it.
     """
 
-    services: Services = field(default_factory=Services)
+    given: "Services | None" = None
     as_json: bool = False
     quiet: bool = False
     only_reads: bool = False
+
+    @cached_property
+    def services(self) -> "Services":
+        """What the command works with, made when it is asked for: `--help` needs none."""
+        from frontier.bootstrap import Services
+
+        return self.given or Services()
 
     @cached_property
     def reporter(self) -> "Reporter":
@@ -47,7 +55,9 @@ class Session:
         """Print *result* on standard output as text or, with --json, by its fields."""
         output.show(result, as_json=self.as_json)
 
-    def planned(self, ask: Callable[[], Services], work: Callable[[Services], Result]) -> Result:
+    def planned(
+        self, ask: "Callable[[], Services]", work: "Callable[[Services], Result]"
+    ) -> Result:
         """Return what *work* does with what *ask* reads; both again where others came between.
 
         Raises:

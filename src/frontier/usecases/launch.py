@@ -20,6 +20,9 @@ from frontier.renderers import launch as renderer
 _MOST_WORDS: Final = 1024  # enough to see a prompt cut off, little enough for a slow machine
 _FEW_WORDS: Final = 256
 
+NOT_YET: Final = "made-when-it-is-launched"
+"""Stands for the key of a tool that has none yet, where nothing is to be made."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launched:
@@ -90,9 +93,9 @@ class Launch:
     Attributes:
         url: The gateway, without a path.
         default_model: What is asked for where the person names none; "" for the first there is.
-        key: Returns the key of a tool and the file that holds it; with True none is made. Both
-            are "" where the gateway asks for none.
-        trial: The gateway, asked with a key.
+        key: Returns the key of a tool and the file that holds it; with True none is made, and
+            `NOT_YET` stands for it. Both are "" where the gateway asks for none.
+        trial: The gateway, asked with a key, or with Frontier's own for `NOT_YET`.
         files: The tools' configuration files.
         program: Returns where a tool is installed, "" where it is not.
         reporter: Hears what is tried.

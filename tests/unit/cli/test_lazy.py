@@ -13,6 +13,7 @@ from frontier.cli.lazy import SUMMARIES, load
 
 HEAVY = (
     "asyncio",
+    "frontier.bootstrap",
     "frontier.ports",
     "frontier.usecases",
     "httpx2",
