@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ TOLD = """#!/bin/sh
 env | sort
 printf 'argument: %s\\n' "$@"
 """
+EDIT = "hello.py\n```\nprint('edited by aider')\n```\n"
+EDITED = ("--message", "Say that it was edited.")
 ADMIN_KEY = "an-admin-key-that-nobody-else-may-see"
 PROGRAMS = ("aider", "claude", "codex", "opencode", "open-webui")
 
@@ -38,14 +42,16 @@ class Engine(ScriptedUpstream):
     Attributes:
         calls: Whether it calls tools.
         reads: The share of the prompt that it takes in.
+        text: What it says.
     """
 
     calls = True
     reads = 1.0
+    text = "I would rather not."
 
     def answer(self, exchange: Exchange) -> None:
         body = exchange.seen.body
-        told = completion(body["model"], "I would rather not.")
+        told = completion(body["model"], self.text)
         words = sum(len(str(m["content"]).split()) for m in body["messages"])
         told["usage"]["prompt_tokens"] = int(words * self.reads)
         if self.calls and (tools := body.get("tools")):
@@ -97,7 +103,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def frontier(gateway: GatewayProcess, keys: Path, home: Path, engine: Engine) -> Frontier:
     keys.unlink(missing_ok=True)
-    engine.calls, engine.reads = True, 1.0
+    engine.calls, engine.reads, engine.text = True, 1.0, Engine.text
     path = f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}"
     env = {"API_PORT": str(gateway.port), "HOME": str(home), "PATH": path}
     return Frontier(keys.parents[1], env)
@@ -254,3 +260,35 @@ def test_the_record_of_a_file_holds_no_key_for_others_to_read(
     assert record.stat().st_mode & 0o077 == 0
     assert "sk-frontier-" not in json.dumps(json.loads(record.read_text()))
     frontier.ok("launch", "opencode", "--undo")
+
+
+def test_aider_itself_is_started_and_edits_a_file(
+    frontier: Frontier, engine: Engine, tmp_path: Path
+) -> None:
+    """Where it is on PATH: it needs versions of its own, `uv tool install aider-chat`."""
+    found = shutil.which("aider")
+    if found is None:
+        pytest.skip("aider is not on PATH: uv tool install aider-chat")
+    program = Path(frontier.env["HOME"]) / "bin" / "aider"
+    program.unlink()
+    program.symlink_to(Path(found).resolve())
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    (repository / "hello.py").write_text("print(1)\n")
+    git = "git init -q && git add . && git -c user.name=a -c user.email=a@b commit -qm begin"
+    subprocess.run(git, shell=True, cwd=repository, check=True)
+    engine.text = EDIT
+    flags = "--yes-always --no-check-update --analytics-disable --no-gitignore --no-stream"
+
+    done = subprocess.run(
+        [*frontier.argv("launch", "aider", "--"), *flags.split(), *EDITED, "hello.py"],
+        env={**frontier.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"},
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+    assert (repository / "hello.py").read_text() == "print('edited by aider')\n", done.stdout
+    assert "Unknown context window" not in done.stdout

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +41,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory, smollm2: Path) -> Iterator[
 
 @pytest.fixture
 def frontier(shared: Frontier) -> Frontier:
-    shared.run("down")
+    if (shared.workspace / ".frontier/declared/project.json").exists():
+        shared.ok("down")
     for name in (".env", "config/keys.yaml"):
         (shared.workspace / name).unlink(missing_ok=True)
     return shared
@@ -139,6 +141,20 @@ def test_ctrl_c_at_a_question_leaves_the_workspace_byte_for_byte(
     assert picture(frontier.workspace) == before
 
 
+def test_ctrl_c_while_it_starts_takes_everything_back(frontier: Frontier) -> None:
+    flags = ("--model", MODEL, "--stack", "llamacpp", "--context", "2k", "--bind", "127.0.0.1")
+    child = terminal(frontier, *flags, "--key", "dora")
+    answer(child, "Do it?", ENTER)
+
+    answer(child, "Starting", CTRL_C)
+
+    child.expect_exact("interrupted")
+    assert ended(child) == 130
+    assert not (frontier.workspace / ".env").exists()
+    assert not (frontier.workspace / "config/keys.yaml").exists()
+    assert frontier.json("status")["state"] == "stopped"
+
+
 def test_an_answer_of_no_changes_nothing(frontier: Frontier) -> None:
     before = picture(frontier.workspace)
     flags = ("--model", MODEL, "--stack", "llamacpp", "--context", "4k", "--bind", "::1")
@@ -183,6 +199,7 @@ def test_answers_are_saved_and_taken_from_a_file(frontier: Frontier, tmp_path: P
         "context": 1536,
         "monitoring": True,
         "bind": "127.0.0.1",
+        "port": int(frontier.env["API_PORT"]),
         "key": "bob",
     }
     assert done["secret"].startswith("sk-frontier-")
@@ -191,6 +208,27 @@ def test_answers_are_saved_and_taken_from_a_file(frontier: Frontier, tmp_path: P
     assert f"{file}:2: modle: unknown key" in frontier.fails(
         1, "setup", "--answers", str(file), "--yes"
     )
+
+
+def test_a_port_that_somebody_else_has_is_asked_for_anew(shared: Frontier, tmp_path: Path) -> None:
+    env = {k: v for k, v in shared.env.items() if k != "API_PORT"}
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        cli = Frontier(tmp_path / "ws", env)
+        cli.env.pop("API_PORT")
+        cli.ok("config", "set", "API_PORT", str(port))
+        child = terminal(cli, "--model", MODEL, "--stack", "llamacpp", "--context", "1k")
+        answer(child, "Who may reach it?", ENTER)
+        child.expect_exact(f"port {port} is taken by ")
+        child.expect(r"another port\? \x1b\S*?m(\d+)\x1b")
+        free = int(child.match[1])
+        child.send(f"{ENTER}n")
+        child.expect_exact(f"API_PORT={free} (was {port})")
+        answer(child, "Do it?", "n")
+        assert ended(child) == 5
+
+    planned = cli.json("setup", "--yes", "--dry-run", "--model", MODEL, "--port", str(free))
+    assert planned["plan"]["answers"]["port"] == free
 
 
 def test_without_a_terminal_nothing_is_asked(frontier: Frontier) -> None:

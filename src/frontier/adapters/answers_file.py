@@ -19,6 +19,7 @@ _KINDS: Final[dict[str, type]] = {
     "context": int,
     "monitoring": bool,
     "bind": str,
+    "port": int,
     "key": str,
 }
 _WORDS: Final = {str: "a text", int: "a whole number", bool: "true or false"}
@@ -26,6 +27,7 @@ _WORDS: Final = {str: "a text", int: "a whole number", bool: "true or false"}
 _CHECKS: Final[dict[str, Callable[[str], object]]] = {
     "context": setup.context,
     "bind": setup.address,
+    "port": setup.port,
     "key": setup.key_name,
 }
 

@@ -67,7 +67,7 @@ def ensure_port_free(
         if stranger := _stranger(_numeric(host), port, ours, everyone):
             raise PortTakenError(
                 f"port {port} is taken by {stranger}",
-                hint=f"frontier config set {variable} {_next_free(host, port)}",
+                hint=f"frontier config set {variable} {next_free(host, port)}",
             ) from error
 
 
@@ -86,7 +86,8 @@ def _numeric(host: str) -> str:
     return str(socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0][4][0])
 
 
-def _next_free(host: str, port: int) -> int:
+def next_free(host: str, port: int) -> int:
+    """Return the first free port of *host* after *port*, any free one where many are taken."""
     for candidate in range(port + 1, min(port + _LOOKAHEAD, 65536)):
         with contextlib.suppress(OSError):
             _listen(host, candidate)

@@ -1,17 +1,16 @@
 """The wizard: what it asks, and how its answers become settings and a running stack."""
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from frontier.bootstrap.services import Services
-from frontier.domain.errors import FrontierError
+from frontier.domain.errors import FrontierError, PortTakenError
 
 if TYPE_CHECKING:
-    from frontier.domain.setup import Answers
     from frontier.usecases.setup import Wizard
     from frontier.usecases.up import StackUp
 
@@ -43,6 +42,7 @@ class SettingUp:
             require_model=lambda name: services.models.plan(name, may_ask=False),
             has_key=bool(services.settings.api_key) or services.keys.has_active(),
             is_set_up=services.workspace.project_file.exists(),
+            taken=self._taken,
             preview=self._preview,
         )
 
@@ -53,6 +53,19 @@ class SettingUp:
             return error.message
         return ""
 
+    def _taken(self, address: str) -> tuple[str, int]:
+        from frontier.adapters.ports_free import next_free
+        from frontier.domain.wanted import Listening
+
+        services, port = self.services, self.services.settings.api_port
+        state = services.runtime.state()
+        where = Listening(address=address or services.settings.bind_address, ports=(port,))
+        try:
+            services.access.free_ports(where, state.pids if state else ())
+        except PortTakenError as error:
+            return error.message, next_free(where.address, port)
+        return "", port
+
     def _preview(self, settings: dict[str, str], makes_key: bool) -> "StackUp":
         """Return what `up` would do; a key that is to be made is taken for granted."""
         from frontier.adapters.silent import Silent
@@ -62,9 +75,9 @@ class SettingUp:
         services = self.services.asking(asked).previewing()
         return services.up(Silent(), lambda _: None).run(services.wanted(), dry_run=True)
 
-    def settling(self, answers: "Answers") -> Services:
-        """Return services whose `up` writes *answers* to ``.env`` once they have given a token."""
-        asked = {name.lower(): value for name, value in answers.settings.items()}
+    def settling(self, settings: Mapping[str, str]) -> Services:
+        """Return services whose `up` writes *settings* to ``.env`` once they have given a token."""
+        asked = {name.lower(): value for name, value in settings.items()}
         return self.services.asking(asked, settles=True)
 
     @contextlib.contextmanager

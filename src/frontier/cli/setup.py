@@ -23,7 +23,7 @@ from frontier.ports import Reporter, Task
 from frontier.usecases.setup import SetUp, SetupPlan, Wizard
 
 _ANYWHERE = "0.0.0.0"  # noqa: S104 - offered, and only with a key
-_FLAGS = "--stack --model --context --monitoring/--no-monitoring --bind --key"
+_FLAGS = "--stack --model --context --monitoring/--no-monitoring --bind --port --key"
 
 
 def register(app: typer.Typer) -> None:
@@ -54,6 +54,9 @@ def setup(
     ] = None,
     bind: Annotated[
         str | None, typer.Option("--bind", help="Address to listen on; 127.0.0.1 is this machine.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", help="The gateway's port; asked for if it is taken.")
     ] = None,
     key: Annotated[
         str | None, typer.Option("--key", help='Make an API key of this name; "" for none.')
@@ -89,6 +92,7 @@ def setup(
         "context": context,
         "monitoring": monitoring,
         "bind": bind,
+        "port": None if port is None else str(port),
         "key": key,
     }
     given = _given(answers, flags)
@@ -117,7 +121,12 @@ def _given(file: Path | None, flags: dict[str, Any]) -> Answers:
     from frontier.adapters import answers_file
 
     read = answers_file.read(file) if file else Answers()
-    checks = {"context": domain.context, "bind": domain.address, "key": domain.key_name}
+    checks = {
+        "context": domain.context,
+        "bind": domain.address,
+        "port": domain.port,
+        "key": domain.key_name,
+    }
     said: dict[str, Any] = {
         k: checks[k](v) if k in checks else v for k, v in flags.items() if v is not None
     }
@@ -177,6 +186,7 @@ class _Interview:
             "context": self._context,
             "monitoring": self._monitoring,
             "bind": self._bind,
+            "port": self._port,
             "key": self._key,
         }
 
@@ -217,6 +227,13 @@ class _Interview:
         )
         return chosen or self._asker.text("Which address?", suggested, domain.address)
 
+    def _port(self, answers: Answers, suggested: str) -> int:
+        problem, _ = self._wizard.taken(answers.bind or "")
+        if not self._asks or not problem:
+            return domain.port(suggested)
+        question = f"{problem}; another port?"
+        return domain.port(self._asker.text(question, suggested, domain.port))
+
     def _key(self, answers: Answers, _suggested: str) -> str:
         is_needed = self._wizard.needs_key(answers)
         if not self._asks:
@@ -251,7 +268,7 @@ def _carry_out(session: Session, plan: SetupPlan) -> SetUp:
 
     session.reporter = Unsaid(session.reporter, plan.preview.decisions)
     with setting_up.key(plan.key) as secret:
-        done = session.planned(lambda: setting_up.settling(plan.answers), work)
+        done = session.planned(lambda: setting_up.settling(plan.settings), work)
     return replace(done, secret=secret)
 
 
@@ -285,7 +302,7 @@ def _plan_lines(plan: SetupPlan) -> list[str]:
     if pull := preview.pull:
         known = size(pull.download_bytes) if pull.download_bytes else "size unknown"
         lines.append(f"  download: {known} for {pull.name}")
-    lines.append(f"  address: {answers.bind}")
+    lines.append(f"  address: {answers.bind}, port {answers.port}")
     if plan.key:
         lines.append(f"  key: one named {plan.key} is made and shown once")
     lines.append("Written to .env once a token has come:" if plan.changes else ".env stays.")

@@ -14,10 +14,12 @@ VARIABLES: Final = {
     "context": "MAX_CONTEXT_LENGTH",
     "monitoring": "ENABLE_MONITORING",
     "bind": "BIND_ADDRESS",
+    "port": "API_PORT",
 }
 """The setting behind each question; that for a key has none."""
 
 LEAST_CONTEXT: Final = 256
+MOST_PORT: Final = 65535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,7 @@ class Answers:
         context: Tokens of one request slot.
         monitoring: Prometheus and Grafana beside containers.
         bind: Address the gateway listens on.
+        port: TCP port of the gateway.
         key: Name of an API key to be made, "" for none.
     """
 
@@ -38,6 +41,7 @@ class Answers:
     context: int | None = None
     monitoring: bool | None = None
     bind: str | None = None
+    port: int | None = None
     key: str | None = None
 
     @property
@@ -131,6 +135,18 @@ def address(text: str) -> str:
         raise UsageError(
             f"{text!r} is no address", hint="127.0.0.1 for this machine, 0.0.0.0 for all."
         ) from error
+
+
+def port(text: str) -> int:
+    """Return the TCP port that *text* is.
+
+    Raises:
+        UsageError: it is none.
+    """
+    found = int(text) if text.isascii() and text.strip().isdigit() else 0
+    if not 0 < found <= MOST_PORT:
+        raise UsageError(f"{text!r} is no port", hint=f"A number from 1 to {MOST_PORT}.")
+    return found
 
 
 def key_name(text: str) -> str:

@@ -1,6 +1,6 @@
 """From questions to a stack that gives a token: what can be chosen, what it means, and doing it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,12 +24,14 @@ class SetupPlan:
     """What the answers lead to.
 
     Attributes:
+        settings: What the answers set, by variable; what the environment says is left to it.
         changes: Lines of ``.env``.
         key: Name of the key to be made, "" for none.
         preview: What `up` would do.
     """
 
     answers: Answers
+    settings: Mapping[str, str]
     changes: tuple[SettingChange, ...]
     key: str
     preview: StackUp
@@ -68,6 +70,8 @@ class Wizard:
         require_model: Raises where nothing is known of a model.
         has_key: The gateway knows a key already.
         is_set_up: Something was brought up here before, so what holds is what was wanted.
+        taken: Returns who else listens on the gateway's port of an address, "" for nobody, and a
+            port that is free.
         preview: Returns what `up` would do with settings, and with a key to be made.
     """
 
@@ -83,6 +87,7 @@ class Wizard:
     require_model: Callable[[str], object]
     has_key: bool
     is_set_up: bool
+    taken: Callable[[str], tuple[str, int]]
     preview: Callable[[dict[str, str], bool], StackUp]
 
     def findings(self) -> tuple[str, ...]:
@@ -127,6 +132,8 @@ class Wizard:
         """Return the answer to begin with: what holds today, else what is recommended."""
         if question == "key":
             return ""
+        if question == "port":
+            return self._port(answers)
         if now := self._configured(question):
             return now
         best = next(iter(self.recommend(answers.stack or "")), None)
@@ -135,6 +142,11 @@ class Wizard:
         if best is not None and question == "context" and best.model == answers.model:
             return str(best.context)
         return self.default(VARIABLES[question])
+
+    def _port(self, answers: Answers) -> str:
+        """Return today's port, or a free one where somebody else has that."""
+        problem, free = self.taken(answers.bind or "")
+        return str(free) if problem else self.current(VARIABLES["port"]).value
 
     def _configured(self, question: str) -> str:
         """Return the value that holds by somebody's wish, "" where it is only the default."""
@@ -164,25 +176,29 @@ class Wizard:
         """
         if answers.model:
             self.require_model(answers.model)
-        for name, value in answers.settings.items():
-            self._require_effect(name, value)
+        settings = {n: v for n, v in answers.settings.items() if self._takes_effect(n, v)}
         if self.needs_key(answers) and not answers.key:
             raise UsageError(
                 f"{answers.bind} opens the gateway to others, and there is no key",
                 hint="frontier setup --key NAME makes one.",
             )
-        preview = self.preview(answers.settings, bool(answers.key))
+        preview = self.preview(settings, bool(answers.key))
         return SetupPlan(
             answers=answers,
-            changes=changes(answers.settings, self.written, self.default),
+            settings=settings,
+            changes=changes(settings, self.written, self.default),
             key=answers.key or "",
             preview=preview,
         )
 
-    def _require_effect(self, name: str, value: str) -> None:
+    def _takes_effect(self, name: str, value: str) -> bool:
+        """Tell whether *name* is ours to set; what the environment says must be the same."""
         setting = self.current(name)
-        if setting.origin == "environment" and setting.value != value:
+        if setting.origin != "environment":
+            return True
+        if setting.value != value:
             raise UsageError(
                 f"the environment says {name}={setting.value}, and it has precedence",
                 hint=f"unset {name} && frontier setup",
             )
+        return False

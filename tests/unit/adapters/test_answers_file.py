@@ -9,7 +9,13 @@ from frontier.domain.errors import ConfigError
 from frontier.domain.setup import Answers
 
 WHOLE = Answers(
-    stack="llamacpp", model="smollm2:135m", context=8192, monitoring=False, bind="::1", key="me"
+    stack="llamacpp",
+    model="smollm2:135m",
+    context=8192,
+    monitoring=False,
+    bind="::1",
+    port=1,
+    key="me",
 )
 
 
@@ -29,6 +35,7 @@ def test_what_is_written_is_read(tmp_path: Path, answers: Answers) -> None:
         ("\nmonitoring: 1\n", ":2: monitoring: 1 is not true or false"),
         ("context: true\n", ":1: context: True is not a whole number"),
         ("bind: here\n", ":1: bind: 'here' is no address"),
+        ("port: 0\n", ":1: port: '0' is no port"),
         ("key: a b\n", ":1: key: 'a b' cannot be a key's name"),
         ("stack: a\nstack: b\n", ":2: 'stack' is given twice"),
         ("- a\n", ":1: not a mapping of answers"),

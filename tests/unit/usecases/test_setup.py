@@ -20,6 +20,7 @@ DEFAULTS = {
     "MAX_CONTEXT_LENGTH": "4096",
     "ENABLE_MONITORING": "true",
     "BIND_ADDRESS": "127.0.0.1",
+    "API_PORT": "11434",
 }
 MACHINE = Machine(
     os="linux",
@@ -77,6 +78,7 @@ def wizard(origin: str = "default", value: str = "", **changes: Any) -> Wizard:
         require_model=lambda _: None,
         has_key=False,
         is_set_up=False,
+        taken=lambda _: ("", 11434),
         preview=lambda settings, key: (settings, key),  # type: ignore[arg-type,return-value]
     )
     return replace(made, **changes)
@@ -133,6 +135,18 @@ def test_where_nothing_fits_the_defaults_are_suggested() -> None:
     assert [o.value for o in small.model_options("llamacpp")] == ["smollm2:135m"]
 
 
+def test_another_port_is_suggested_only_where_somebody_else_has_it() -> None:
+    assert wizard().suggested("port", Answers(bind="::1")) == "11434"
+    asked: list[str] = []
+
+    def taken(address: str) -> tuple[str, int]:
+        asked.append(address)
+        return "port 11434 is taken by ollama", 11436
+
+    assert wizard(taken=taken).suggested("port", Answers(bind="::1")) == "11436"
+    assert asked == ["::1"]
+
+
 @pytest.mark.parametrize(
     ("bind", "has_key", "needs"),
     [("127.0.0.1", False, False), ("0.0.0.0", False, True), ("0.0.0.0", True, False)],
@@ -156,6 +170,12 @@ def test_a_wide_address_without_a_key_is_refused_before_anything_is_planned() ->
 def test_what_the_environment_says_otherwise_is_refused() -> None:
     with pytest.raises(UsageError, match="the environment says CURRENT_STACK=llamacpp"):
         wizard("environment").plan(WANTED)
+
+
+def test_what_the_environment_says_as_well_is_left_to_it() -> None:
+    same = wizard("environment", "127.0.0.1").plan(Answers(bind="127.0.0.1"))
+
+    assert (same.settings, same.changes) == ({}, ())
 
 
 def test_monitoring_is_asked_for_only_where_containers_run() -> None:
