@@ -13,12 +13,15 @@ from typing import Any, Final
 from compose_specs import folders, shared, shipped, spec
 from frontier.adapters import catalog_file
 from frontier.adapters.stack_file import json_schema
+from frontier.adapters.troubles import load as load_troubles
 from frontier.domain.project import Project
+from frontier.renderers import troubles
 from frontier.renderers.compose import render
 from frontier.renderers.compose_spec import ComposeSpec
 from frontier.renderers.compose_text import to_yaml
 
 FOLDER: Final = Path(__file__).parent / "golden" / "compose"
+TROUBLES: Final = Path(__file__).parents[1] / "docs" / "how-to" / "troubleshooting.md"
 SCHEMA: Final = Path(__file__).parents[1] / "docs" / "reference" / "stack.schema.json"
 CATALOG_SCHEMA: Final = SCHEMA.with_name("catalog.schema.json")
 FRONTS: Final[dict[str, dict[str, Any]]] = {
@@ -62,6 +65,7 @@ def main() -> int:
     for path, of in found.items():
         (FOLDER / path).parent.mkdir(parents=True, exist_ok=True)
         (FOLDER / path).write_text(golden_text(render(of, *shared())))
+    TROUBLES.write_text(troubles.page(load_troubles()))
     SCHEMA.write_text(json.dumps(json_schema(), indent=2) + "\n")
     CATALOG_SCHEMA.write_text(json.dumps(catalog_file.json_schema(), indent=2) + "\n")
     sys.stdout.write(f"{len(found)} golden files\n")

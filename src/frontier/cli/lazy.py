@@ -28,6 +28,7 @@ SUMMARIES: Final = {
     "chat": {"chat": "Talk to the running model."},
     "doctor": {"doctor": "Show the machine, and check it and the installation."},
     "test": {"test": "Ask the running stack through every API, as its users do."},
+    "explain": {"explain": "Explain an error text: what is behind it, and what to type."},
     "validate": {"validate": "Check the workspace and what runs in it."},
     "rollback": {
         "rollback": "Go back to the last other configuration that gave a token, or to any snapshot."
