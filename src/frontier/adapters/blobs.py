@@ -149,14 +149,27 @@ class BlobStore:
         return file.stat().st_dev == there.stat().st_dev
 
     def share(
-        self, file: Path, name: str, *, source: str, watch: Callable[[int], None] = _ignore
+        self,
+        file: Path,
+        name: str,
+        *,
+        source: str,
+        expected: str = "",
+        watch: Callable[[int], None] = _ignore,
     ) -> tuple[Model, str]:
         """Make *file*, which stays where it is, the blob of *name*; return how.
 
         A blob that is here already is named, and the file left alone.
 
+        Args:
+            file: Somebody else's.
+            name: What it is called here.
+            source: Where it came from.
+            expected: SHA-256 that it must have, "" for whatever it has.
+            watch: Hears the bytes read.
+
         Raises:
-            CorruptBlobError: it changed while it was read.
+            CorruptBlobError: it is not what was expected, or changed while it was read.
             RefusedError: it would have to be copied.
             StorageError: the store cannot be written.
         """
@@ -164,6 +177,8 @@ class BlobStore:
         digest = digest_of(file, watch)
         if Stamp.of(file) != before:
             raise CorruptBlobError(f"{file} changed while it was read", hint="Try again.")
+        if expected and digest.whole != expected:
+            raise CorruptBlobError(f"{file} is damaged: its SHA-256 is {digest.whole}")
         fields = {"digest": digest.whole, "source": source, "file_name": file.name}
         if model := self.adopt(name, **fields):
             return model, "here already"

@@ -24,7 +24,8 @@ def disk_use(
         unused_bytes: Of the store, what no name means.
     """
     seen: set[tuple[int, int]] = set()
-    found = [_usage(what, path, command, seen) for what, (path, command) in places.items()]
+    walked: set[str] = set()
+    found = [_usage(what, path, command, seen, walked) for what, (path, command) in places.items()]
     there = next(path for path in (models, *models.parents) if path.exists())
     disk = shutil.disk_usage(there)
     return DiskUse(
@@ -35,9 +36,11 @@ def disk_use(
     )
 
 
-def _usage(what: str, folder: Path, command: str, seen: set[tuple[int, int]]) -> Usage:
+def _usage(
+    what: str, folder: Path, command: str, seen: set[tuple[int, int]], walked: set[str]
+) -> Usage:
     own = shared = files = 0
-    for entry in _files(folder):
+    for entry in _files(folder, walked):
         key, size = (entry.st_dev, entry.st_ino), entry.st_blocks * _BLOCK_BYTES
         is_new = key not in seen
         seen.add(key)
@@ -54,8 +57,9 @@ def _usage(what: str, folder: Path, command: str, seen: set[tuple[int, int]]) ->
     )
 
 
-def _files(folder: Path) -> Iterator[os.stat_result]:
-    for where, _, names in os.walk(folder):
+def _files(folder: Path, walked: set[str]) -> Iterator[os.stat_result]:
+    for where, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if str(Path(where, name)) not in walked]
         for name in names:
             try:
                 entry = os.lstat(Path(where, name))
@@ -63,3 +67,4 @@ def _files(folder: Path) -> Iterator[os.stat_result]:
                 continue
             if stat.S_ISREG(entry.st_mode):
                 yield entry
+    walked.add(str(folder))

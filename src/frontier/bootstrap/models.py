@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from frontier.domain.usage import DiskUse
     from frontier.ports import ModelKeeper, Reporter
     from frontier.usecases.fit import Finder
-    from frontier.usecases.models import PullPlan
+    from frontier.usecases.models import Pulled, PullPlan
 
 
 @dataclass
@@ -158,28 +158,43 @@ class Models:
         inspector = Inspector(self.sources, self._hub)
         return Finder(store=self.store, catalog=self.catalog, inspector=inspector)
 
-    def plan(self, name: str, may_ask: bool = True) -> "PullPlan":
+    def plan(self, name: str, may_ask: bool = True, *, stored_as: str = "") -> "PullPlan":
         """Return what a download of *name* would do; *may_ask* its source for the size."""
         from frontier.usecases import models
 
         return models.plan_pull(
-            name, store=self.store, sources=self.sources, catalog=self.catalog, may_ask=may_ask
+            name,
+            store=self.store,
+            sources=self.sources,
+            catalog=self.catalog,
+            stored_as=stored_as,
+            may_ask=may_ask,
         )
 
-    def obtain(self, name: str, reporter: "Reporter", *, stored_as: str = "") -> "Model":
-        """Return the model *name*, downloaded where it is not here."""
+    def pull(self, name: str, reporter: "Reporter", *, stored_as: str = "") -> "Pulled":
+        """Have the model *name* in the store, downloaded, mended or linked where it is not here."""
         from frontier.usecases import models
 
-        if not self.plan(name, may_ask=False).is_present:
-            Core.has_begun = True  # what came before a Ctrl-C is kept
+        if not self.plan(name, may_ask=False, stored_as=stored_as).is_present:
+            self.begin()
         return models.pull(
             name,
             store=self.store,
             sources=self.sources,
             catalog=self.catalog,
+            keepers=lambda: self.keepers,
             reporter=reporter,
             stored_as=stored_as,
-        ).model
+        )
+
+    def obtain(self, name: str, reporter: "Reporter", *, stored_as: str = "") -> "Model":
+        """Return the model *name*, downloaded where it is not here."""
+        return self.pull(name, reporter, stored_as=stored_as).model
+
+    @staticmethod
+    def begin() -> None:
+        """Remember that something is being changed: what came before a Ctrl-C is kept."""
+        Core.has_begun = True
 
     def known(self, name: str) -> "tuple[Weights, Shape] | None":
         """Return what the catalog knows of the memory that *name* takes."""

@@ -99,29 +99,9 @@ def pull(
         session.show(models_engines.pull(session, goal, stored_as=stored_as, dry_run=dry_run))
         return
     if dry_run:
-        plan = models.plan_pull(
-            name,
-            store=services.models.store,
-            sources=services.models.sources,
-            catalog=services.models.catalog,
-            stored_as=stored_as,
-        )
-        session.show(plan)
+        session.show(services.models.plan(name, stored_as=stored_as))
         return
-    session.show(_pulled(session, name, stored_as))
-
-
-def _pulled(session: Session, name: str, stored_as: str = "") -> models.Pulled:
-    """Bring a model; of one that is bad only the damaged parts where that can be done."""
-    services = session.services
-    return models.pull(
-        name,
-        store=services.models.store,
-        sources=services.models.sources,
-        catalog=services.models.catalog,
-        reporter=session.reporter,
-        stored_as=stored_as,
-    )
+    session.show(services.models.pull(name, session.reporter, stored_as=stored_as))
 
 
 @app.command("list")
@@ -188,7 +168,7 @@ def check(
         store=services.models.store,
         catalog=services.models.catalog,
         reporter=session.reporter,
-        repair=partial(_pulled, session) if repair else None,
+        repair=partial(services.models.pull, reporter=session.reporter) if repair else None,
         dry_run=dry_run,
     )
     session.show(report)

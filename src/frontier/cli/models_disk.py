@@ -63,6 +63,8 @@ def import_(  # noqa: PLR0917 options, which Typer passes by name
         raise UsageError("names and --all contradict each other", hint="Give one of both.")
     if stored_as and len(names or ()) != 1:
         raise UsageError("--name is for one model", hint="frontier models import MODEL --name NAME")
+    if not dry_run:
+        models.begin()
     session.show(
         model_import.import_models(
             names or (),

@@ -21,6 +21,8 @@ def pull(
         )
     services = session.services
     models = services.models
+    if not dry_run:
+        models.begin()
     if goal.place == "ollama":
         return engine_pull.into_ollama(
             goal,

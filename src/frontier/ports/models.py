@@ -258,14 +258,27 @@ class ModelStore(Protocol):
         ...
 
     def share(
-        self, file: Path, name: str, *, source: str, watch: Callable[[int], None] = ...
+        self,
+        file: Path,
+        name: str,
+        *,
+        source: str,
+        expected: str = "",
+        watch: Callable[[int], None] = ...,
     ) -> tuple[Model, str]:
         """Make *file*, which stays where it is, the blob of *name*; return how.
 
         A blob that is here already is named, and the file left alone.
 
+        Args:
+            file: Somebody else's.
+            name: What it is called here.
+            source: Where it came from.
+            expected: SHA-256 that it must have, "" for whatever it has.
+            watch: Hears the bytes read.
+
         Raises:
-            CorruptBlobError: it changed while it was read.
+            CorruptBlobError: it is not what was expected, or changed while it was read.
             RefusedError: it would have to be copied.
             StorageError: the store cannot be written.
         """

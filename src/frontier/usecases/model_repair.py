@@ -39,7 +39,7 @@ def repair(
                 for stretch in damage:
                     sources.stretch(remote, stretch.begin, stretch.end, writer)
         except (DownloadError, CorruptBlobError, NotFoundError) as error:
-            reporter.say(f"{model.name} cannot be repaired from {source}: {error.message}")
+            reporter.say(f"{model.name} cannot be mended in parts: {error.message}")
             continue
         if store.verify(model) == "ok":
             return total

@@ -1,6 +1,7 @@
 """Get models: find what is here, plan and pull what is not."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from frontier.domain.catalog import CatalogEntry, Chosen, Quantisation, choose
 from frontier.domain.errors import (
     DoesNotFitError,
     DownloadError,
+    FrontierError,
     ModelNotFoundError,
     RefusedError,
 )
@@ -20,7 +22,7 @@ from frontier.domain.source import (
     name_from_source,
     parse_source,
 )
-from frontier.ports import Catalog, ModelSources, ModelStore, Reporter
+from frontier.ports import Catalog, ModelKeeper, ModelSources, ModelStore, Reporter
 from frontier.usecases.model_repair import repair
 
 
@@ -85,6 +87,7 @@ def pull(
     sources: ModelSources,
     catalog: Catalog,
     reporter: Reporter,
+    keepers: Callable[[], Iterable[ModelKeeper]] = tuple,
     stored_as: str = "",
 ) -> Pulled:
     """Have the model *name* in the store, whole and verified.
@@ -95,6 +98,7 @@ def pull(
         sources: Where it comes from.
         catalog: Known names.
         reporter: Shows progress.
+        keepers: Other programs, asked before the network for a file whose digest is known.
         stored_as: Name here; what *name* or its file suggests if empty.
 
     Raises:
@@ -113,6 +117,9 @@ def pull(
             return Pulled(model=model, downloaded=False)
         if repaired := _repaired(wanted, store, sources, reporter):
             return repaired
+        if model := _linked(wanted, store, keepers, reporter):
+            store.discard(wanted.name)
+            return Pulled(model=model, downloaded=False)
         return _obtain(wanted, store, sources, reporter)
 
 
@@ -269,6 +276,34 @@ def _repaired(
         return None
     fetched = repair(model, wanted.sources, store=store, sources=sources, reporter=reporter)
     return Pulled(model=model, downloaded=True, repaired_bytes=fetched) if fetched else None
+
+
+def _linked(
+    wanted: _Wanted,
+    store: ModelStore,
+    keepers: Callable[[], Iterable[ModelKeeper]],
+    reporter: Reporter,
+) -> Model | None:
+    """Take the wanted file from another program of this machine, without a copy."""
+    if not wanted.digest:
+        return None
+    kept = (model for keeper in keepers() for model in keeper.models())
+    for model in (m for m in kept if m.digest == wanted.digest and m.is_gguf):
+        if not store.can_share(model.path):
+            continue
+        with suppress(FrontierError):
+            label = f"linking {wanted.name} from {model.place}"
+            with reporter.task(label, total=model.size_bytes, unit="bytes") as task:
+                source = _public(wanted.sources[0])
+                found, _ = store.share(
+                    model.path,
+                    wanted.name,
+                    source=source,
+                    expected=wanted.digest,
+                    watch=task.update,
+                )
+            return found
+    return None
 
 
 def _obtain(

@@ -8,6 +8,7 @@ from frontier.domain.errors import CorruptBlobError, RefusedError, UsageError
 from frontier.domain.kept import KeptModel, named
 from frontier.domain.model import Damage, GgufHeader, Health, Model
 from frontier.domain.names import full_name, resolve
+from frontier.domain.source import PackageSource, parse_source
 from frontier.ports import Catalog, EngineKeeper, HeaderReader, ModelStore, Reporter
 from frontier.usecases.catalog import is_here
 from frontier.usecases.models import Pulled, find, unknown_model
@@ -165,9 +166,9 @@ def _foreseen(checked: CheckedModel, store: ModelStore) -> CheckedModel:
     if checked.health == "ok":
         return checked
     model = store.load(checked.name)
-    whole = model.size_bytes if model else None
-    parts = sum(stretch.size_bytes for stretch in checked.damage)
-    return replace(checked, repaired_bytes=parts or whole)
+    is_packed = model is not None and isinstance(parse_source(model.source), PackageSource)
+    parts = 0 if is_packed else sum(stretch.size_bytes for stretch in checked.damage)
+    return replace(checked, repaired_bytes=parts or (model.size_bytes if model else None))
 
 
 def remove(

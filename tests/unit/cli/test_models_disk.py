@@ -112,6 +112,8 @@ def test_df_counts_each_file_once_and_agrees_with_du(cli: Run, workspace: Path) 
     total = sum(place["size_bytes"] for place in use["places"])
     assert abs(total - int(du.stdout.split()[0])) < 100_000  # folders
     assert found["models"]["shared_bytes"] >= len(MODEL) + len(OTHER)
+    assert found["models"]["files"] == 3
+    assert found["other data"]["shared_bytes"] == 0
     assert found["Ollama's models"]["size_bytes"] < len(OTHER)
     assert found["interrupted downloads"]["size_bytes"] >= 8192
     assert use["unused_bytes"] == 5000

@@ -3,6 +3,7 @@
 import errno
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,8 +15,9 @@ from frontier.adapters.blobs import BlobStore
 from frontier.adapters.hub_cache import HubCache
 from frontier.adapters.lmstudio import LmStudio
 from frontier.adapters.ollama_store import OllamaStore
+from frontier.adapters.sources import Sources
 from frontier.domain.errors import ModelNotFoundError, RefusedError
-from frontier.usecases import stored_models
+from frontier.usecases import models, stored_models
 from frontier.usecases.model_import import Imported, import_models, importable
 
 ONE, TWO, THREE = (gguf(20_000 + i, name=f"M{i}") for i in range(3))
@@ -147,6 +149,38 @@ def test_an_unknown_name_tells_the_nearest(world: World) -> None:
 def test_a_repository_of_safetensors_is_refused(world: World) -> None:
     with pytest.raises(RefusedError, match="no single GGUF file"):
         world.run("maker/Full")
+
+
+def pulled(world: World, digest_: str, name: str) -> models.Pulled:
+    return models.pull(
+        f"https://nobody.invalid/m.gguf#sha256={digest_}",
+        store=world.store,
+        sources=Sources({}, home=world.root, prefix=world.root),
+        catalog=SimpleNamespace(entries={}),
+        keepers=lambda: world.keepers,
+        reporter=FakeReporter(),
+        stored_as=name,
+    )
+
+
+def test_a_pull_links_what_another_program_has_instead_of_downloading_it(world: World) -> None:
+    done = pulled(world, digest(TWO), "mine")
+
+    assert (done.downloaded, done.model.digest) == (False, digest(TWO))
+    assert done.model.path.stat().st_nlink == 2
+    assert done.model.source == f"https://nobody.invalid/m.gguf#sha256={digest(TWO)}"
+
+
+def test_a_damaged_file_of_another_program_is_not_taken(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Sources, "locate", lambda self, source: 1 / 0)  # the network is next
+    world.theirs.write_bytes(ONE[:-1] + b"!")
+
+    with pytest.raises(ZeroDivisionError):
+        pulled(world, digest(ONE), "mine")
+
+    assert world.store.all() == ()
 
 
 def test_another_disk_is_refused_with_the_command_that_copies(world: World) -> None:
