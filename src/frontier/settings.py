@@ -122,6 +122,9 @@ class Settings(BaseSettings):
     )
     cache_size: NonNegativeInt = _setting(512, "Memory of the engine's prompt cache, MiB.")
     enable_cache: bool = _setting(True, "Keep prompts of finished requests for reuse.")
+    kv_cache_type: Literal["f16", "q8_0", "q4_0"] = _setting(
+        "f16", "Numbers of the KV cache of llama.cpp and Ollama; fewer bits hold more context."
+    )
     # Ollama
     ollama_models_path: str = _setting(
         "", "Folder of Ollama's own store; empty means data/ollama in the workspace."

@@ -181,6 +181,15 @@ def test_the_cache_of_fewer_bits_is_smaller(cli: Cli) -> None:
     assert kv("q8_0") == kv("f16") * 17 / 32
 
 
+def test_one_quantisation_is_looked_at_where_it_is_named(cli: Cli) -> None:
+    rows = json.loads(cli("qwen3.5:0.8b-q8_0", "--json"))["rows"]
+    assert {row["name"] for row in rows} == {"qwen3.5:0.8b-q8_0"}
+
+
+def test_where_a_stack_has_nothing_that_fits_another_is_named(cli: Cli) -> None:
+    assert "what would fit:" in cli("qwen3.5:397b", "--stack", "vllm", code=5)
+
+
 def test_a_model_that_nobody_knows_is_not_found(cli: Cli) -> None:
     with pytest.raises(ModelNotFoundError):
         cli("no-such:model")

@@ -32,6 +32,7 @@ def read_remote_header(sources: Stretches, remote: Remote) -> GgufHeader:
         ModelFormatError: no GGUF file, truncated, or beyond any honest size.
     """
     if remote.size_bytes is None:
+        sources.stretch(remote, 0, 1, lambda _at, _part: None)  # says so where nobody answers
         raise DownloadError(
             f"{public_url(remote.url)} does not tell how long it is",
             hint="Download it first: frontier models pull SOURCE",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from frontier.adapters.hub_snapshot import HubSnapshots
     from frontier.adapters.ollama_store import OllamaStore
     from frontier.adapters.sources import Sources
+    from frontier.domain.candidates import Format
     from frontier.domain.destination import Destination, Place
     from frontier.domain.model import Model
     from frontier.domain.shape import Shape, Weights
@@ -196,18 +197,12 @@ class Models:
         """Remember that something is being changed: what came before a Ctrl-C is kept."""
         Core.has_begun = True
 
-    def known(self, name: str) -> "tuple[Weights, Shape] | None":
-        """Return what the catalog knows of the memory that *name* takes."""
-        from frontier.domain import catalog_shape
-        from frontier.domain.catalog import choose
-        from frontier.domain.source import is_source
+    def known(self, name: str, kind: "Format" = "gguf") -> "tuple[Weights, Shape] | None":
+        """Return what the catalog knows of the memory that *name* takes: a file or repository."""
+        from frontier.domain import candidates
 
-        chosen = None if is_source(name) else choose(name, self.catalog.entries)
-        file = chosen.file if chosen else None
-        if chosen is None or file is None or not file.weights_bytes:
-            return None
-        weights = catalog_shape.weights_of(chosen.entry, file.weights_bytes, file.name)
-        return weights, catalog_shape.shape_of(chosen.entry)
+        found = candidates.named(name, self.catalog.entries, kind)
+        return (found.weights, found.shape) if found else None
 
     def own(self, stack: "Stack", name: str) -> "Model | None":
         """Return the model that the engine of *stack* gets by itself; None for one of the store."""

@@ -85,6 +85,7 @@ class NativeEngines:
             threads=settings.num_workers or machine.cpu.engine_threads,
             cache_mib=settings.cache_size if settings.enable_cache else 0,
             flash_attention=settings.enable_flash_attention,
+            kv_type=settings.kv_cache_type,
             start_timeout_s=settings.model_timeout,
             details=read_details(model, context=context, engine="llamacpp"),
         )

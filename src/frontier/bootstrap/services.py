@@ -190,6 +190,7 @@ class Services(Core):
             parallel=self.settings.num_parallel,
             prompts_bytes=self.settings.cache_size * 2**20 if self.settings.enable_cache else 0,
             has_flash=self.settings.enable_flash_attention is not False,
+            kv_type=self.settings.kv_cache_type,
         )
 
     def up(
@@ -240,9 +241,9 @@ class Services(Core):
         )
 
     def fit(
-        self, name: str, *, context: int, parallel: int, kv_type: "KvType", stack: str
+        self, name: str, *, context: int, parallel: int, kv_type: "KvType | None", stack: str
     ) -> "Fit":
-        """Return how the model *name* fits this machine; 0 and "" are what the settings say."""
+        """Return how the model *name* fits this machine; 0, None and "" are as set."""
         from dataclasses import replace
 
         from frontier.usecases import fit
@@ -251,7 +252,7 @@ class Services(Core):
         load = replace(
             wanted.load(context or wanted.context),
             parallel=parallel or wanted.parallel,
-            kv_type=kv_type,
+            kv_type=kv_type or wanted.kv_type,
         )
         names = [stack] if stack else self.stacks.names()
         return fit.fit(
@@ -262,7 +263,7 @@ class Services(Core):
             load=load,
             is_only=bool(context),
             stack=stack or self.settings.current_stack,
-            others=lambda: self.recommendations(stack),
+            others=lambda: self.recommendations(stack) or self.recommendations(),
         )
 
     def build(

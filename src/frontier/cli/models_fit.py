@@ -34,8 +34,9 @@ def fit(
         int, typer.Option("--parallel", min=0, help="Request slots; 0 is what is set.")
     ] = 0,
     kv_type: Annotated[
-        Literal["f16", "q8_0", "q4_0"], typer.Option("--kv-type", help="Elements of the KV cache.")
-    ] = "f16",
+        Literal["f16", "q8_0", "q4_0"] | None,
+        typer.Option("--kv-type", help="Numbers of the KV cache; KV_CACHE_TYPE if left out."),
+    ] = None,
     stack: Annotated[str, typer.Option("--stack", help="Look at this stack only.")] = "",
     _json: Json = False,
 ) -> None:

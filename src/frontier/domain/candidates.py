@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from frontier.domain import catalog_shape
-from frontier.domain.catalog import CatalogEntry
+from frontier.domain.catalog import CatalogEntry, choose
 from frontier.domain.model import GgufHeader
 from frontier.domain.shape import Shape, Weights
+from frontier.domain.source import is_source
 
 Format = Literal["gguf", "hub", "ollama"]
 
@@ -123,6 +124,24 @@ def of_catalog(entry: CatalogEntry) -> tuple[Candidate, ...]:
         first = next((f.weights_bytes for f in entry.quantisations if f.weights_bytes), None)
         add(entry.ollama.name, "", "ollama", entry.ollama.about_bytes or first)
     return tuple(found)
+
+
+def named(name: str, entries: Mapping[str, CatalogEntry], kind: Format) -> Candidate | None:
+    """Return what *name* means among *entries*, None where the catalog does not know it.
+
+    Args:
+        name: Of a model, a repository of the hub, or a tag of Ollama.
+        entries: By full name.
+        kind: How the stack takes models.
+    """
+    if kind == "gguf":
+        chosen = None if is_source(name) else choose(name, entries)
+        every = of_catalog(chosen.entry) if chosen else ()
+        wanted = chosen.name if chosen else ""
+    else:
+        every = tuple(c for entry in entries.values() for c in of_catalog(entry))
+        wanted = name
+    return next((c for c in every if c.format == kind and c.name == wanted), None)
 
 
 def quantisation_of(file_name: str) -> str:

@@ -265,7 +265,7 @@ def _vllm(accelerator: Accelerator, weights: Weights, shape: Shape, load: Load) 
     if accelerator == "cpu":
         return Estimate(
             weights_bytes=weights.total_bytes,
-            kv_bytes=load.cpu_cache_bytes,
+            kv_bytes=max(load.cpu_cache_bytes, _plain_kv_bytes(shape, load, 2.0)),
             engine_bytes=_VLLM_GRAPH_BYTES,
         )
     return Estimate(

@@ -5,7 +5,7 @@ from typing import Final
 
 from frontier.domain.chat import Sampling
 from frontier.domain.errors import RefusedError, UsageError
-from frontier.domain.sizing import Load
+from frontier.domain.sizing import KvType, Load
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -77,6 +77,7 @@ class Wanted:
         parallel: Request slots.
         prompts_bytes: Memory of llama.cpp's prompt cache.
         has_flash: Flash attention may be used.
+        kv_type: Of the KV cache's elements; fewer bits need flash attention.
         fetch: A model that is not here may be downloaded.
         proof: How the proving answer is sampled.
     """
@@ -88,14 +89,25 @@ class Wanted:
     parallel: int = 1
     prompts_bytes: int = 512 * 2**20
     has_flash: bool = True
+    kv_type: KvType = "f16"
     fetch: bool = True
     proof: Sampling = field(default_factory=lambda: Sampling(temperature=0.0, max_tokens=48))
 
     def load(self, context: int) -> Load:
-        """Return what is asked of an engine whose slots have *context* tokens."""
+        """Return what is asked of an engine whose slots have *context* tokens.
+
+        Raises:
+            UsageError: a cache of few bits without flash attention, which no engine can compute.
+        """
+        if self.kv_type != "f16" and not self.has_flash:
+            raise UsageError(
+                f"KV_CACHE_TYPE={self.kv_type} needs flash attention, and it is turned off",
+                hint="frontier config unset ENABLE_FLASH_ATTENTION",
+            )
         return Load(
             context=context,
             parallel=self.parallel,
             prompts_bytes=self.prompts_bytes,
             has_flash=self.has_flash,
+            kv_type=self.kv_type,
         )

@@ -12,9 +12,10 @@ from frontier.domain.candidates import Candidate, Repository
 from frontier.domain.catalog import CatalogEntry
 from frontier.domain.catalog import choose as choose_entry
 from frontier.domain.config_shape import shape_of
-from frontier.domain.errors import FrontierError, ModelFormatError
+from frontier.domain.errors import FrontierError, ModelFormatError, ModelNotFoundError, UsageError
 from frontier.domain.fit_table import FitRow
 from frontier.domain.machine import Machine
+from frontier.domain.names import full_name
 from frontier.domain.recommend import Recommendation
 from frontier.domain.shape import Shape, Weights
 from frontier.domain.sizing import KvType, Load
@@ -84,12 +85,18 @@ class Finder:
             return self._source(f"file:{name}")
         known = choose_entry(name, self.catalog.entries) if not _is_path(name) else None
         if known is None:
-            with suppress(FrontierError):
-                return self._source(
-                    f"file:{find(name, store=self.store, catalog=self.catalog).path}"
-                )
-            raise unknown_model(name, [*self.catalog.entries])
-        return self._entry(known.entry)
+            return self._stored(name)
+        found = self._entry(known.entry)
+        is_one = full_name(name) == known.name != known.entry.name
+        return tuple(c for c in found if c.name == known.name) if is_one else found
+
+    def _stored(self, name: str) -> tuple[Candidate, ...]:
+        try:
+            model = find(name, store=self.store, catalog=self.catalog)
+        except (ModelNotFoundError, UsageError):
+            raise unknown_model(name, [*self.catalog.entries]) from None
+        (found,) = self._source(f"file:{model.path}")
+        return (replace(found, name=model.name),)
 
     def _source(self, source: str) -> tuple[Candidate, ...]:
         header, length = self.inspector.header(source)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from frontier.domain import fit
 from frontier.domain.accelerator import Choice
+from frontier.domain.candidates import Format
 from frontier.domain.chat import Answer
 from frontier.domain.difference import explained
 from frontier.domain.errors import ModelNotFoundError
@@ -107,7 +108,7 @@ class Up:
     reporter: Reporter
     on_text: Callable[[str], None]
     on_answer: Callable[[Answer], None]
-    known: Callable[[str], tuple[Weights, Shape] | None] = lambda _: None
+    known: Callable[[str, Format], tuple[Weights, Shape] | None] = lambda _name, _kind: None
     decisions: list[str] = field(default_factory=list[str])
 
     def run(self, wanted: Wanted, *, dry_run: bool = False) -> StackUp:
@@ -188,6 +189,7 @@ class Up:
         """Return the model to run; one that memory cannot hold is refused before its download."""
         if own := self.own_model(stack, wanted.model):
             self._decide(f"model: {own.name}, which {stack.title} gets by itself")
+            self._warn(own.name, stack, wanted, room)
             return _Chosen(own, wanted.context)
         plan = self.plan_model(wanted.model, wanted.fetch)
         if not plan.is_present:
@@ -218,11 +220,26 @@ class Up:
 
     def _require_room(self, plan: PullPlan, wanted: Wanted, room: Room) -> None:
         """Refuse what memory cannot hold, before it is downloaded."""
-        weights, shape = self.known(wanted.model) or (None, Shape())
+        weights, shape = self.known(wanted.model, "gguf") or (None, Shape())
         context = min(wanted.context, shape.context or wanted.context)
         weights = weights or Weights(total_bytes=plan.size_bytes or 0)
         if verdict := room.judge(weights, shape, wanted.load(context)):
             fit.require(plan.name, verdict)
+
+    def _warn(self, name: str, stack: Stack, wanted: Wanted, room: Room) -> None:
+        """Tell where a model that the engine gets by itself seems too large.
+
+        It is no reason to refuse: settings of the engine that nobody here reads may make it fit.
+        """
+        kind: Format = "ollama" if stack.model_format == "ollama" else "hub"
+        found = self.known(name, kind)
+        verdict = room.judge(*found, wanted.load(wanted.context)) if found else None
+        if verdict and verdict.status == "no":
+            needed, free = size(verdict.estimate.needed_bytes), size(verdict.free_bytes)
+            self._decide(
+                f"warning: {name} seems too large: it needs about {needed}, {free} are there "
+                f"(frontier models fit {wanted.model} --stack {stack.name})"
+            )
 
     def _require_fetch(self, plan: PullPlan, wanted: Wanted) -> None:
         if not wanted.fetch:

@@ -1,7 +1,7 @@
 import pytest
 
 from frontier.domain.errors import RefusedError, UsageError
-from frontier.domain.wanted import Listening
+from frontier.domain.wanted import Listening, Wanted
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.0.2.1"])
@@ -44,3 +44,16 @@ def test_the_key_is_never_part_of_a_representation() -> None:
 
 def test_an_ipv6_address_is_bracketed_in_urls() -> None:
     assert Listening(address="::1", ports=(1,)).urls == ("http://[::1]:1",)
+
+
+def test_a_cache_of_few_bits_without_flash_attention_is_refused() -> None:
+    wanted = Wanted(
+        stack="s",
+        model="m",
+        listening=Listening(address="127.0.0.1", ports=(1,)),
+        has_flash=False,
+        kv_type="q8_0",
+    )
+    with pytest.raises(UsageError, match="needs flash attention") as caught:
+        wanted.load(4096)
+    assert "ENABLE_FLASH_ATTENTION" in caught.value.hint

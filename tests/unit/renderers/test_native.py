@@ -93,3 +93,8 @@ def test_the_gateway_gets_time_for_its_drain() -> None:
     rendered = render("s", ENGINE, replace(GATEWAY, drain_timeout_s=60))
 
     assert rendered.services[1].stop_grace_s == 65
+
+
+def test_a_cache_of_fewer_bits_is_asked_for_twice() -> None:
+    project = render("llamacpp", replace(ENGINE, kv_type="q8_0"), GATEWAY)
+    assert "--cache-type-k q8_0 --cache-type-v q8_0" in argv(project, "llamacpp")

@@ -30,7 +30,7 @@ from frontier.domain.machine import AppleChip, Cpu, Gpu, Machine, Memory
 from frontier.domain.model import GgufHeader, Model
 from frontier.domain.placement import Placement
 from frontier.domain.project import Project
-from frontier.domain.shape import Cache, Shape
+from frontier.domain.shape import Cache, Shape, Weights
 from frontier.domain.stack import Stack
 from frontier.domain.wanted import Listening, Wanted
 from frontier.usecases.change import Change
@@ -108,6 +108,7 @@ class World:
     ours: list[Collection[int]] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
 
+    known: tuple[Weights, Shape] | None = None
     warning: str = ""
     is_on_cpu: bool = False
 
@@ -200,6 +201,7 @@ class World:
             reporter=FakeReporter(),
             on_text=self.heard.append,
             on_answer=lambda answer: self.heard.append(f"[{answer.completion_tokens}]"),
+            known=lambda name, kind: self.known,
         )
         wanted = Wanted(stack=stack, model=model, listening=LOOPBACK, context=context, fetch=fetch)
         return use_case.run(wanted, dry_run=dry_run)
@@ -426,6 +428,25 @@ def test_an_ollama_without_the_model_is_up_and_says_so() -> None:
     assert result.applied
     assert "t has no model m:1 yet" in result.decisions
     assert result.pull_command == "ollama pull m:1"
+
+
+def test_a_model_that_an_engine_fetches_is_warned_of_where_it_seems_too_large() -> None:
+    huge = (Weights(total_bytes=100 * GIB), Shape())
+
+    result = World(stacks=OneStack("hub"), known=huge).up()
+
+    assert [text for text in result.decisions if "m:1 seems too large" in text]
+    assert result.applied
+
+
+def test_what_the_catalog_knows_is_refused_before_the_download_with_its_context() -> None:
+    shape = Shape(context=8192, caches=(Cache(layers=1, elements=3 * 2**20),))
+    world = World(is_present=False, known=(Weights(total_bytes=GIB), shape))
+
+    with pytest.raises(DoesNotFitError):
+        world.up()  # 4,096 tokens of 6 MiB
+
+    assert world.obtained == []
 
 
 def test_another_engine_that_does_not_know_its_model_fails() -> None:
