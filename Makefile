@@ -70,6 +70,7 @@ bench: .venv/.dev  ## Benchmarks with a bound that fails them
 	$(BIN)/python benchmarks/startup.py --check
 	$(BIN)/python benchmarks/rendering.py --check
 	$(BIN)/python benchmarks/start.py --check
+	$(BIN)/python benchmarks/validate.py --check
 	$(BIN)/python benchmarks/gateway/compare.py
 
 wheel: .venv/.dev  ## The wheel, in dist/

@@ -141,7 +141,8 @@ def test_a_workflow_runs_make_and_pins_actions_to_a_major_version(path: Path) ->
     steps = [step for job in jobs.values() for step in job["steps"]]
 
     assert all(step["run"].startswith("make ") for step in steps if "run" in step)
-    assert all(re.search(r"@v\d+$", step["uses"]) for step in steps if "uses" in step)
+    used = [step["uses"] for step in steps if "uses" in step]
+    assert all(re.search(r"@v\d+$", uses) or (ROOT / uses).is_dir() for uses in used)
 
 
 def test_workflows_cover_every_python_that_the_package_names() -> None:

@@ -87,6 +87,7 @@ printf '%s\n' "$*" "$OPENAI_API_BASE" > "$RECORD"
     [
         ("echo \"print('frontier')\" > hello.py", "pass", "edited a file"),
         ("echo 'Tokens: 300 sent, 20 received.'", "warn", "was no edit"),
+        ("echo 'Model x has hit a token limit!'", "warn", "longer than it let it be"),
         ("echo 'litellm.AuthenticationError: wrong key'", "fail", "litellm.AuthenticationError"),
         ("echo oops; exit 3", "fail", "exit code 3: oops"),
     ],

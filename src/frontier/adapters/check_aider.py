@@ -26,6 +26,7 @@ _SETTINGS: Final = """- name: openai/{model}
 _MESSAGE: Final = "Make hello.py print the word frontier instead. Answer with the whole file."
 _BEFORE: Final = "print('hello')\n"
 _RECEIVED: Final = re.compile(r"Tokens: .* sent, .* received")
+_LIMIT: Final = "hit a token limit"
 _FAILURE: Final = re.compile(
     r"litellm\.\w*Error.*|Traceback \(most recent call last\)|.*BadRequest.*"
 )
@@ -122,10 +123,11 @@ def _judged(code: int | None, said: str, model: str, took_s: float, *, is_edited
         return passed(f"aider edited a file with {model} within {took_s:.0f} s")
     if found := _FAILURE.search(said):
         return failed(f"aider failed: {found[0][:300]}", mend="frontier logs gateway")
-    if code != 0 or not _RECEIVED.search(said):
+    if code != 0 or not (_LIMIT in said or _RECEIVED.search(said)):
         return failed(f"aider ended with exit code {code}: {last}", mend="frontier logs gateway")
     return warned(
-        f"aider got its answer from {model} within {took_s:.0f} s, and the answer was no edit",
+        f"aider got its answer from {model} within {took_s:.0f} s, and the answer was "
+        + ("longer than it let it be" if _LIMIT in said else "no edit"),
         expected="an edited file",
         mend="Small models rarely follow aider's format: frontier up --model NAME",
     )
