@@ -104,6 +104,13 @@ class Project:
         return replace(self, containers=None)
 
     @property
+    def without_models(self) -> Self:
+        """Return it without links to files: what can be checked before a model is here."""
+        if self.containers is None:
+            return self
+        return replace(self, containers=replace(self.containers, links={}))
+
+    @property
     def runtime(self) -> Literal["native", "docker", "hybrid"]:
         """Tell what runs it: ``hybrid`` is an engine on the host behind containers."""
         if self.containers is None:

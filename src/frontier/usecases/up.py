@@ -251,7 +251,9 @@ class Up:
     def _foresee(self, plan: "_Plan") -> None:
         """Find what would stop a real run, and tell the images it would bring."""
         if not plan.is_settled:
-            self.change.require_possible(plan.project, plan.state)
+            is_here = plan.chosen.plan is None
+            project = plan.project if is_here else plan.project.without_models
+            self.change.require_possible(project, plan.state)
         missing = self.images(plan.project, True)
         self._decide(*(f"image: {name} is to be brought" for name in missing))
 

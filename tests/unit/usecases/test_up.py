@@ -19,6 +19,7 @@ from fakes import (
 )
 from frontier.domain.accelerator import Choice
 from frontier.domain.chat import Piece
+from frontier.domain.containers import Containers
 from frontier.domain.errors import (
     DoesNotFitError,
     ModelNotFoundError,
@@ -102,6 +103,7 @@ class World:
     missing_images: tuple[str, ...] = ()
     size_bytes: int = 100_000_000
     taken: bool = False
+    containers: Containers | None = None
     is_present: bool = True
     obtained: list[str] = field(default_factory=list)
     contexts: list[int] = field(default_factory=list)
@@ -164,7 +166,7 @@ class World:
             stack: Stack, place: Placement, model: Model, machine: Machine, context: int
         ) -> Project:
             self.contexts.append(context)
-            return project(model.name)
+            return replace(project(model.name), containers=self.containers)
 
         change = Change(
             command="up",
@@ -362,6 +364,22 @@ def test_a_dry_run_of_a_missing_model_downloads_nothing() -> None:
     assert result.pull is not None
     assert result.pull.download_bytes == 100_000_000
     assert world.obtained == []
+
+
+def test_a_dry_run_of_a_missing_model_asks_for_no_file_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    document = {"name": "p", "services": {}}
+    containers = Containers(document=document, links={"models/m": "not-downloaded-yet"})
+    world = World(is_present=False, containers=containers)
+    asked: list[Project] = []
+    monkeypatch.setattr(
+        world.runtime, "require_possible", lambda project, _: asked.append(project), raising=False
+    )
+
+    world.up(dry_run=True)
+
+    assert [p.containers for p in asked] == [replace(containers, links={})]
 
 
 def test_what_runs_gives_way_to_what_replaces_it() -> None:
