@@ -172,10 +172,9 @@ def test_a_model_that_calls_no_tool_is_refused_where_tools_are_needed(
 ) -> None:
     engine.calls = False
 
-    for tool in ("claude", "codex", "opencode"):
-        said = frontier.fails(5, "launch", tool)
-        assert "did not call the tool" in said
-        assert "it said: I would rather not." in said
+    said = frontier.fails(5, "launch", "opencode")
+    assert "did not call the tool" in said
+    assert "it said: I would rather not." in said
     assert not (home / ".config").exists()
 
     assert started(frontier.run("launch", "claude", "--no-check").stdout)[0]["ANTHROPIC_MODEL"]

@@ -7,10 +7,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pexpect
 import pytest
 
 from frontier_cli import Frontier
+from stack_workspace import stacked
 
 QUESTIONS = (
     "Which engine?",
@@ -117,11 +119,10 @@ def test_a_terminal_that_can_do_nothing_is_answered_in_words(frontier: Frontier)
     answer(child, "Who may reach it?", "1\n")
     answer(child, "Make an API key?", "perhaps\n")
     answer(child, "y or n, please", "n\n")
-    answer(child, "Do it?", "\n")
+    child.expect_exact(".env stays.")  # all of it is the default
+    answer(child, "Do it?", "n\n")
 
-    child.expect(DONE)
-    assert ended(child) == 0
-    assert not (frontier.workspace / ".env").exists()  # all of it is the default
+    assert ended(child) == 5
 
 
 @pytest.mark.parametrize("at", range(len(QUESTIONS)))
@@ -181,8 +182,6 @@ def test_yes_asks_nothing_and_run_again_begins_from_what_is_set(frontier: Fronti
     assert "MAX_CONTEXT_LENGTH is removed: 1024 gives way to the default" in shown
     assert "dry run: nothing was changed" in shown
     assert (frontier.workspace / ".env").read_text() == "MAX_CONTEXT_LENGTH=1024\n"
-    frontier.ok("setup", "--yes", "--context", "4096")
-    assert (frontier.workspace / ".env").read_text() == ""
 
 
 def test_answers_are_saved_and_taken_from_a_file(frontier: Frontier, tmp_path: Path) -> None:
@@ -266,3 +265,28 @@ def test_what_cannot_be_is_refused_before_anything_changes(frontier: Frontier) -
     assert "no stack named" in frontier.fails(3, "setup", "--yes", "--stack", "vlm")
     assert "too few" in frontier.fails(2, "setup", "--yes", "--context", "12")
     assert picture(frontier.workspace) == before
+
+
+def test_in_docker_it_asks_for_monitoring_and_opens_the_gateway_with_a_key(
+    docker_images: dict[str, str], smollm2: Path, tmp_path: Path
+) -> None:
+    env = {"ENABLE_MONITORING": "", "BIND_ADDRESS": ""}
+    with stacked(tmp_path, docker_images, smollm2, **env) as it:
+        flags = ("--stack", "llamacpp", "--model", MODEL, "--context", "1k", "--bind", "0.0.0.0")
+        child = terminal(it.cli, *flags)
+        answer(child, "Watch it with Prometheus and Grafana?", "y")
+        answer(child, "For whom is the API key?", f"{CTRL_U}team{ENTER}")
+        child.expect_exact("runtime: docker")
+        answer(child, "Do it?", ENTER)
+        child.expect(DONE, timeout=240)
+        child.expect(r"(sk-frontier-\S+)")
+        key = child.match[1]
+        assert ended(child) == 0
+
+        refused = httpx2.get(f"{it.cli.url}/v1/models")
+        listed = httpx2.get(f"{it.cli.url}/v1/models", headers={"Authorization": f"Bearer {key}"})
+        assert (refused.status_code, listed.json()["data"][0]["id"]) == (401, MODEL)
+        assert "prometheus" in it.containers
+        assert (it.cli.workspace / ".env").read_text() == (
+            "MAX_CONTEXT_LENGTH=1024\nBIND_ADDRESS=0.0.0.0\n"
+        )
