@@ -25,8 +25,8 @@ WITH_DOCKER = {
     "linux-8xh100": "ollama docker cuda devstral-2:123b ",
     "linux-a100-mig": "ollama docker cuda gemma4:31b ",
     # 40 GiB or more on one GPU that is free: many at once
-    "linux-h200": "vllm docker cuda google/gemma-4-31B-it BF16",
-    "linux-mi300x": "vllm docker rocm google/gemma-4-31B-it BF16",
+    "linux-h200": "vllm docker cuda gemma4:31b BF16",
+    "linux-mi300x": "vllm docker rocm gemma4:31b BF16",
     # 24 GB: the largest with 16,384 tokens of context or more
     "linux-rtx4090": "llamacpp docker cuda qwen3.6:27b Q4_K_M",
     "wsl2-rtx4090": "llamacpp docker cuda qwen3.6:27b Q4_K_M",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from frontier.bootstrap.core import Core
-from frontier.domain.errors import ConfigError, ModelNotFoundError
+from frontier.domain.errors import ConfigError, FrontierError, ModelNotFoundError
 
 if TYPE_CHECKING:
     from frontier.adapters.blobs import BlobStore
@@ -209,7 +209,29 @@ class Models:
         fetched = self._fetched(stack)
         if stack.model_format == "gguf" and not fetched:
             return None
-        return _named(stack, fetched or name)
+        return _named(stack, fetched or self._there(stack, name))
+
+    def _there(self, stack: "Stack", name: str) -> str:
+        """Return what the engine of *stack* calls the model *name*: a repository, a tag, or so."""
+        from frontier.domain.destination import destination
+
+        entries, kind = self.catalog.entries, stack.model_format
+        with contextlib.suppress(FrontierError):  # unknown to us: the engine may know it
+            return destination(name, model_format=kind, entries=entries, stored=()).name
+        return name
+
+    def require(self, name: str) -> None:
+        """Refuse a name that means no model at all.
+
+        Raises:
+            ModelNotFoundError: neither the catalog nor the store has it.
+            UsageError: it is a source of no known form.
+        """
+        from frontier.domain.catalog import choose
+        from frontier.domain.source import is_source
+
+        if is_source(name) or choose(name, self.catalog.entries) is None:
+            self.plan(name, may_ask=False)
 
     def here(self, stack: "Stack") -> "tuple[Model | None, int]":
         """Return the model that *stack* would serve, if it is here, and its context in tokens."""
@@ -231,7 +253,11 @@ class Models:
         """Return the model that *stack* is to serve, here or not; None for one without."""
         if stack.model_format == "none":
             return None
-        return _named(stack, self._fetched(stack) or self.core.settings.default_model)
+        wanted = self.core.settings.default_model
+        is_ours = stack.model_format == "gguf"
+        return _named(
+            stack, self._fetched(stack) or (wanted if is_ours else self._there(stack, wanted))
+        )
 
     def _fetched(self, stack: "Stack") -> str:
         """Return the model that a setting of *stack* names and its engine fetches, "" for none."""

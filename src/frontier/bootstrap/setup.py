@@ -39,7 +39,7 @@ class SettingUp:
             written=services.configuration.written,
             default=services.configuration.default,
             docker=self._docker_problem,
-            require_model=lambda name: services.models.plan(name, may_ask=False),
+            require_model=services.models.require,
             has_key=bool(services.settings.api_key) or services.keys.has_active(),
             is_set_up=services.workspace.project_file.exists(),
             taken=self._taken,

@@ -71,7 +71,7 @@ class Recommendation:
         stack: Folder name of the stack.
         runtime: What runs it.
         accelerator: Where its engine computes.
-        model: Name as the stack takes it: of the catalog, a hub repository, an Ollama tag.
+        model: Name in the catalog, with the quantisation behind it where that is not the first.
         quantisation: As files are named: ``Q4_K_M``, ``BF16``; "" where the catalog does not tell.
         context: Tokens of one request slot.
         needed_bytes: Weights, KV cache and engine, where the engine computes.
@@ -233,7 +233,7 @@ def _files(site: Site, entry: CatalogEntry) -> Iterator[_File]:
         case "ollama" if entry.ollama:
             first = next((f.weights_bytes for f in entry.quantisations if f.weights_bytes), None)
             if length := entry.ollama.about_bytes or first:
-                yield _File(entry.ollama.name, "", length)
+                yield _File(entry.name, "", length)
         case _:
             return
 
@@ -257,8 +257,9 @@ def _checkpoints(site: Site, entry: CatalogEntry) -> Iterator[_File]:
     has_fp8 = site.accelerator == "cuda" and any(c and c >= _FP8_SINCE for c in capabilities)
     files = {c.quantisation: c for c in entry.checkpoints if c.about_bytes and not c.gated}
     for kind in _HUB:
-        if kind in files and (kind != "FP8" or has_fp8):
-            yield _File(files[kind].repo, kind, files[kind].about_bytes or 0)
+        # the name of a model means the maker's repository, its first
+        if kind in files and (kind != "FP8" or has_fp8) and files[kind] is entry.checkpoints[0]:
+            yield _File(entry.name, kind, files[kind].about_bytes or 0)
 
 
 def _read_bytes(entry: CatalogEntry, file: _File) -> int:
