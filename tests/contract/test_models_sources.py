@@ -388,7 +388,12 @@ def test_the_token_goes_to_the_hub(server: Server, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("code", "status", "hint"),
-    [("GatedRepo", 403, "Accept it"), ("RepoNotFound", 404, "HF_TOKEN"), ("", 418, "HF_ENDPOINT")],
+    [
+        ("GatedRepo", 403, "Accept it"),
+        ("RepoNotFound", 404, "HF_TOKEN"),
+        ("", 404, "HF_TOKEN"),  # a mirror
+        ("", 418, "HF_ENDPOINT"),
+    ],
 )
 def test_what_the_hub_refuses_is_said_in_words(
     server: Server, tmp_path: Path, code: str, status: int, hint: str

@@ -60,7 +60,7 @@ def _usage(
 def _files(folder: Path, walked: set[str]) -> Iterator[os.stat_result]:
     for where, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if str(Path(where, name)) not in walked]
-        for name in names:
+        for name in (name for name in names if not name.endswith(".lock")):
             try:
                 entry = os.lstat(Path(where, name))
             except FileNotFoundError:  # a partial download that has just ended

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
 _SPLIT = re.compile(r"-\d{5}-of-(\d{5})\.gguf$")
+_NOT_FOUND = 404
 _TRUE = frozenset({"1", "on", "yes", "true"})
 
 
@@ -178,6 +179,14 @@ def _with_quant(quant: str, names: Sequence[str]) -> list[str]:
     return [n for n in names if ends.search(n) and "mmproj" not in n.lower()]
 
 
+def _absent(source: HubSource) -> DownloadError:
+    return DownloadError(
+        f"the hub has no {source.repo}{'@' + source.revision if source.revision else ''}"
+        " that this token may see",
+        hint="Check the spelling; for a private or gated repository set HF_TOKEN.",
+    )
+
+
 def _gated(source: HubSource) -> DownloadError:
     return DownloadError(
         f"{source.repo} is gated: the hub wants a token whose owner has accepted its licence",
@@ -196,12 +205,10 @@ def _hub_errors(source: HubSource) -> Generator[None, None, None]:
     except errors.GatedRepoError as error:
         raise _gated(source) from error
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
-        raise DownloadError(
-            f"the hub has no {source.repo}{'@' + source.revision if source.revision else ''}"
-            " that this token may see",
-            hint="Check the spelling; for a private or gated repository set HF_TOKEN.",
-        ) from error
+        raise _absent(source) from error
     except (errors.HfHubHTTPError, errors.OfflineModeIsEnabled, httpx2.HTTPError) as error:
+        if getattr(getattr(error, "response", None), "status_code", 0) == _NOT_FOUND:
+            raise _absent(source) from error  # a mirror without the hub's own error codes
         raise DownloadError(
             f"the hub does not answer for {source}: {_first_line(error)}",
             hint="Check the network, HTTPS_PROXY and HF_ENDPOINT, then try again.",

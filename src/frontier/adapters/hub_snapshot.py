@@ -77,10 +77,11 @@ class HubSnapshots:
             done = came = 0
             for name, file in files.items():
                 before = done
+                size = file.remote.size_bytes or 0
                 if not self._is_here(folder, file):
+                    came += max(0, size - self._held(folder, file))
                     self._bring(folder, file, lambda d, _, b=before: progress(b + d, total))  # type: ignore[misc]
-                    came += file.remote.size_bytes or 0
-                done += file.remote.size_bytes or 0
+                done += size
                 progress(done, total)
                 _link(folder, snapshot.commit, name, file.blob)
             if revision != snapshot.commit:

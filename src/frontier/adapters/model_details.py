@@ -1,24 +1,34 @@
 """What the gateway tells of a model: from its header, the store and the catalog."""
 
 import contextlib
+from pathlib import Path
 
-from frontier.adapters.catalog import PackagedCatalog
+from frontier.adapters.catalog import CatalogFiles, PackagedCatalog
 from frontier.adapters.gguf import read_header
+from frontier.domain.catalog import choose
 from frontier.domain.errors import FrontierError
 from frontier.domain.model import Details, Model, capabilities
 
 
-def read_details(model: Model, *, context: int, engine: str) -> Details | None:
+def read_details(
+    model: Model, *, context: int, engine: str, catalog: Path | None = None
+) -> Details | None:
     """Return what is known of *model*; None where it is no file that can be read.
 
     Args:
         model: Of the store, or one that the engine gets by itself.
         context: Tokens of one request's slot; 0 is what the model was trained for.
         engine: What computes it.
+        catalog: Folder of the user's own catalog files, None for none.
+
+    Raises:
+        ConfigError: one of those is wrong.
     """
+    entries = CatalogFiles(catalog).entries if catalog else PackagedCatalog().entries
     with contextlib.suppress(FrontierError, OSError):
         header = read_header(model.path)
-        entry = PackagedCatalog().entries.get(model.name)
+        chosen = choose(model.name, entries)
+        entry = chosen.entry if chosen else None
         return Details(
             family=header.architecture,
             parameters=header.parameters,

@@ -32,6 +32,11 @@ class Workspace:
         return self.config / "models.yaml"
 
     @property
+    def catalog(self) -> Path:
+        """The user's own files of the model catalog."""
+        return self.config / "catalog"
+
+    @property
     def keys_yaml(self) -> Path:
         """API keys, hashed; the gateway reloads it when it changes."""
         return self.config / "keys.yaml"

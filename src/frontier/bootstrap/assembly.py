@@ -131,13 +131,16 @@ class Assembly:
         family, _, tag = model.name.partition(":")
         is_file = model.path != Path()
         context = context or self.settings.max_context_length
+        catalog = self.workspace.catalog
         return ModelSpec(
             name=model.name,
             blob=os.path.relpath(model.path, self.workspace.root) if is_file else "",
             size_bytes=model.size_bytes,
             context=context,
             aliases=(family,) if tag else (),
-            details=read_details(model, context=context, engine=engine) if is_file else None,
+            details=read_details(model, context=context, engine=engine, catalog=catalog)
+            if is_file
+            else None,
         )
 
     def _secrets(self) -> dict[str, str]:

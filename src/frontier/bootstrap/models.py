@@ -48,7 +48,7 @@ class Models:
         """The models that can be had by name: ours, and the user's own files on top."""
         from frontier.adapters.catalog import CatalogFiles
 
-        return CatalogFiles(self.core.workspace.config / "catalog")
+        return CatalogFiles(self.core.workspace.catalog)
 
     @cached_property
     def sources(self) -> "Sources":
@@ -80,7 +80,7 @@ class Models:
         own = ""
         with contextlib.suppress(ConfigError):  # a wrong setting must not hide what is here
             own = self.core.settings.ollama_models_path
-        return Path(own) if own else self.core.workspace.root / "data" / "ollama"
+        return self.core.workspace.root / (Path(own).expanduser() if own else "data/ollama")
 
     @cached_property
     def keepers(self) -> "tuple[ModelKeeper, ...]":

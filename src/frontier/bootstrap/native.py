@@ -87,7 +87,12 @@ class NativeEngines:
             flash_attention=settings.enable_flash_attention,
             kv_type=settings.kv_cache_type,
             start_timeout_s=settings.model_timeout,
-            details=read_details(model, context=context, engine="llamacpp"),
+            details=read_details(
+                model,
+                context=context,
+                engine="llamacpp",
+                catalog=self.core.workspace.catalog,
+            ),
         )
         return native.render(stack.name, engine, self.access.spec)
 
@@ -119,6 +124,11 @@ class NativeEngines:
             threads=settings.num_workers or machine.cpu.engine_threads,
             log_level=settings.mistral_log_level,
             start_timeout_s=settings.model_timeout,
-            details=read_details(model, context=context, engine="mistral"),
+            details=read_details(
+                model,
+                context=context,
+                engine="mistral",
+                catalog=self.core.workspace.catalog,
+            ),
         )
         return native_mistral.render(stack.name, spec, self.access.spec)

@@ -1,5 +1,6 @@
 """`frontier models`: pull, list, show, check and remove models."""
 
+import re
 from functools import partial
 from typing import Annotated, Final, Literal
 
@@ -17,6 +18,7 @@ models_catalog.register(app)
 models_disk.register(app)
 models_fit.register(app)
 
+_COMMIT: Final = re.compile(r"(@[0-9a-f]{12})[0-9a-f]{28}")
 _STORE_ENGINES: Final = "llamacpp, mistral"
 
 
@@ -239,7 +241,14 @@ def _(result: stored_models.ModelList) -> str:
         for m in result.models
     ]
     rows += [
-        (k.name, size(k.size_bytes), k.digest[:12], k.source, ", ".join(k.engines), str(k.place))
+        (
+            k.name,
+            size(k.size_bytes),
+            k.digest[:12],
+            _COMMIT.sub(r"\1", k.source),
+            ", ".join(k.engines),
+            str(k.place),
+        )
         for k in result.kept
     ]
     rows += [(p.name, size(p.size_bytes), "incomplete", "", "", "") for p in result.partial]

@@ -100,7 +100,7 @@ def _(result: model_import.ImportList) -> str:
             f"; looked into:{places}" if places else ""
         )
     rows = [
-        (item.model.name, size(item.model.size_bytes), item.model.keeper, item.state, item.name)
+        (item.model.name, size(item.model.size_bytes), item.model.keeper, item.state, _here(item))
         for item in result.models
     ]
     hint = "frontier models import NAME, or --all"
@@ -120,6 +120,10 @@ def _(result: model_import.Imported) -> str:
         else:
             rows.append(f"left out {item.model.name}: {item.reason}{_copying(item)}")
     return "\n".join(rows) or "nothing to import"
+
+
+def _here(item: model_import.Importable) -> str:
+    return item.name if item.model.is_gguf else ""
 
 
 def _copying(item: model_import.ImportedModel) -> str:

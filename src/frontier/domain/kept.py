@@ -49,9 +49,18 @@ def is_split(path: Path) -> bool:
 
 
 def named(name: str, kept: Collection[KeptModel]) -> tuple[KeptModel, ...]:
-    """Return those of *kept* that *name* means: its full name, or the part before the tag."""
+    """Return those of *kept* that *name* means.
+
+    Its full name, else the last piece of it (a file's name), else the part before the tag, where
+    only one model has it or one that is `latest`.
+    """
     wanted = name.strip().lower()
     exact = tuple(model for model in kept if model.name.lower() == wanted)
-    if exact or ":" in wanted:
+    if exact:
         return exact
-    return tuple(model for model in kept if model.name.lower() == f"{wanted}:latest")
+    last = tuple(model for model in kept if model.name.lower().rpartition("/")[2] == wanted)
+    if last or ":" in wanted:
+        return last
+    family = tuple(model for model in kept if model.name.lower().partition(":")[0] == wanted)
+    latest = tuple(model for model in family if model.name.lower() == f"{wanted}:latest")
+    return latest or (family if len({model.name for model in family}) == 1 else ())

@@ -139,7 +139,7 @@ def _own_name(model: KeptModel) -> str:
     if model.keeper == "ollama":
         place, _, last = model.name.rpartition("/")
         return model.name if "." not in place and ":" not in place else last
-    return name_from_file(model.path.name if not model.file_name else model.file_name)
+    return name_from_file(model.file_name or model.name)
 
 
 def _require_possible(item: Importable) -> None:

@@ -57,3 +57,20 @@ def test_a_model_that_is_no_file_has_no_details(tmp_path: Path) -> None:
 
     assert read_details(MODEL, context=0, engine="llamacpp") is None
     assert read_details(replace(MODEL, path=broken), context=0, engine="llamacpp") is None
+
+
+def test_a_quantisation_of_an_entry_and_the_users_own_catalog_are_known(
+    smollm2: Path, tmp_path: Path
+) -> None:
+    text = "schema: 1\nmodels:\n  house:1:\n    licence: Own\n    ollama: {tag: x}\n"
+    (tmp_path / "own.yaml").write_text(text)
+    other = replace(MODEL, path=smollm2, name="smollm2:135m-q8_0")
+    own = replace(MODEL, path=smollm2, name="house:1")
+
+    by_quantisation = read_details(other, context=0, engine="llamacpp")
+    by_user = read_details(own, context=0, engine="llamacpp", catalog=tmp_path)
+
+    assert by_quantisation is not None
+    assert by_quantisation.licence == "Apache-2.0"
+    assert by_user is not None
+    assert by_user.licence == "Own"

@@ -139,6 +139,18 @@ def test_a_name_that_is_taken_is_refused_with_the_way_out(world: World) -> None:
     assert any(item.reason == "name taken" for item in world.run().models)
 
 
+@pytest.mark.parametrize("name", ["one", "ONE:1b", "Three-Q8_0.gguf", "pub/three/three-q8_0.gguf"])
+def test_a_name_may_be_short_where_it_means_one(world: World, name: str) -> None:
+    assert world.run(name).models[0].how == "hard link"
+
+
+def test_a_short_name_that_several_have_means_none(world: World) -> None:
+    model_stores.ollama(world.root / "ollama", "one:2b", TWO)
+
+    with pytest.raises(ModelNotFoundError, match="'one'"):
+        world.run("one")
+
+
 def test_an_unknown_name_tells_the_nearest(world: World) -> None:
     with pytest.raises(ModelNotFoundError) as caught:
         world.run("ones:1b")
