@@ -22,6 +22,22 @@ QUESTIONS = (
     "Make an API key?",
     "Do it?",
 )
+NOWHERE = "http://127.0.0.1:9"
+CATALOG = """
+schema: 1
+models:
+  ours:1b:
+    title: Ours
+    family: ours
+    parameters: 900000000000
+    context: 8192
+    licence: Apache-2.0
+    abilities: [tools]
+    architecture: {{layers: 30, kv_layers: 30, kv_heads: 3, key_length: 64, value_length: 64}}
+    gguf:
+      - {{quantisation: Q4_K_M, sources: ["file:{path}"], size: {size}}}
+"""
+"""A model that is better than all others, and as large as the smallest."""
 DONE = r"\[\d+ tokens, first after \d+\.\d+ s, \d+\.\d+ tokens/s\]"
 UP = "\x1b[A"
 DOWN = "\x1b[B"
@@ -34,7 +50,7 @@ MODEL = "smollm2:135m"
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory, smollm2: Path) -> Iterator[Frontier]:
     """A workspace with a model and nothing that runs."""
-    env = {"PROMPT_TOOLKIT_NO_CPR": "1", "RUNTIME": "native"}
+    env = {"PROMPT_TOOLKIT_NO_CPR": "1", "RUNTIME": "native", "HF_ENDPOINT": NOWHERE}
     cli = Frontier(tmp_path_factory.mktemp("setup") / "ws", env)
     cli.ok("models", "pull", f"file:{smollm2}", "--name", MODEL)
     yield cli
@@ -87,6 +103,8 @@ def answer(child: "pexpect.spawn[str]", question: str, keys: str) -> None:
 def test_arrow_keys_lead_to_a_streamed_token(frontier: Frontier) -> None:
     child = terminal(frontier, columns=60)
     answer(child, "Which engine?", ENTER)
+    answer(child, "Which model?", ENTER)
+    child.expect_exact("the hub does not answer")  # and it is asked again, all else kept
     answer(child, "Which model?", DOWN + UP + UP + ENTER)  # round the corner to the last one
     answer(child, "Its name or source?", f"no-such{ENTER}")
     child.expect_exact("there is no model")
@@ -168,20 +186,28 @@ def test_an_answer_of_no_changes_nothing(frontier: Frontier) -> None:
     assert picture(frontier.workspace) == before
 
 
-def test_yes_asks_nothing_and_run_again_begins_from_what_is_set(frontier: Frontier) -> None:
-    first = frontier.json("setup", "--yes", "--model", MODEL, "--context", "1024")
-    assert first["up"]["answer"]["completion_tokens"] > 0
-    assert (frontier.workspace / ".env").read_text() == "MAX_CONTEXT_LENGTH=1024\n"
+def test_yes_takes_what_is_recommended_and_run_again_begins_from_what_is_set(
+    frontier: Frontier, smollm2: Path
+) -> None:
+    catalog = frontier.workspace / "config" / "catalog" / "ours.yaml"
+    catalog.parent.mkdir(parents=True)
+    catalog.write_text(CATALOG.format(path=smollm2, size=smollm2.stat().st_size))
 
+    first = frontier.json("setup", "--yes")
+    written = (frontier.workspace / ".env").read_text()
     again = frontier.json("setup", "--yes")
-    assert again["plan"]["changes"] == []
-    assert again["up"]["steps"] == []
-    assert again["plan"]["answers"]["context"] == 1024
+    catalog.unlink()
 
-    shown = frontier.ok("setup", "--yes", "--context", "4096", "--dry-run")
-    assert "MAX_CONTEXT_LENGTH is removed: 1024 gives way to the default" in shown
+    assert first["plan"]["answers"]["model"] == "ours:1b"
+    assert first["plan"]["preview"]["pull"]["name"] == "ours:1b"
+    assert first["up"]["answer"]["completion_tokens"] > 0
+    assert written == "DEFAULT_MODEL=ours:1b\nMAX_CONTEXT_LENGTH=8192\n"
+    assert again["plan"]["answers"] == first["plan"]["answers"]
+    assert (again["plan"]["changes"], again["up"]["steps"]) == ([], [])
+    shown = frontier.ok("setup", "--yes", "--model", MODEL, "--context", "4096", "--dry-run")
+    assert "MAX_CONTEXT_LENGTH is removed: 8192 gives way to the default" in shown
     assert "dry run: nothing was changed" in shown
-    assert (frontier.workspace / ".env").read_text() == "MAX_CONTEXT_LENGTH=1024\n"
+    assert (frontier.workspace / ".env").read_text() == written
 
 
 def test_answers_are_saved_and_taken_from_a_file(frontier: Frontier, tmp_path: Path) -> None:

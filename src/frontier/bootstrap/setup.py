@@ -39,12 +39,18 @@ class SettingUp:
             written=services.configuration.written,
             default=services.configuration.default,
             docker=self._docker_problem,
-            require_model=services.models.require,
+            require_model=self._require_model,
             has_key=bool(services.settings.api_key) or services.keys.has_active(),
             is_set_up=services.workspace.project_file.exists(),
             taken=self._taken,
             preview=self._preview,
         )
+
+    def _require_model(self, stack: str, name: str) -> None:
+        """Raise where *stack* takes models of the store and *name* is none that can be had now."""
+        models = self.services.models
+        if models.own(self.services.stacks.load(stack), name) is None:
+            models.plan(name)
 
     def _docker_problem(self) -> str:
         try:

@@ -14,7 +14,8 @@ Check = Callable[[str], object]
 
 _LEAST_WIDTH = 20
 _DIGITS = 9
-_MARGIN = 20  # for number and mark of a choice
+_MARGIN = 8  # for number and mark of a choice
+_WHY_NOT = "not here"
 
 
 class Asker(Protocol):
@@ -47,7 +48,9 @@ class Arrows:
 
         choices = [
             questionary.Choice(
-                _line(o, _MARGIN), value=o.value, disabled=None if o.is_possible else "not here"
+                _line(o, _MARGIN if o.is_possible else _MARGIN + len(_WHY_NOT) + 3),
+                value=o.value,
+                disabled=None if o.is_possible else _WHY_NOT,
             )
             for o in options
         ]
@@ -66,7 +69,7 @@ class Arrows:
         import questionary
 
         def validate(answer: str) -> bool | str:
-            return _complaint(check, answer) or True
+            return complaint(check, answer) or True
 
         answer: str = questionary.text(question, default=default, validate=validate).unsafe_ask()
         return answer
@@ -102,9 +105,9 @@ class Typed:
         """Return an answer that *check* takes."""
         while True:
             typed = _typed(f"? {question} [{default}] ") or default
-            if not (complaint := _complaint(check, typed)):
+            if not (why := complaint(check, typed)):
                 return typed
-            output.line(f"  {complaint}")
+            output.line(f"  {why}")
 
     def confirm(self, question: str, *, default: bool) -> bool:
         """Return yes or no."""
@@ -122,7 +125,8 @@ def _typed(prompt: str) -> str:
         raise KeyboardInterrupt from error
 
 
-def _complaint(check: Check, answer: str) -> str:
+def complaint(check: Check, answer: str) -> str:
+    """Return why *check* does not take *answer*, "" where it does."""
     try:
         check(answer)
     except FrontierError as error:

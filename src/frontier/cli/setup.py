@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ import typer
 from frontier.bootstrap import Services
 from frontier.bootstrap.setup import SettingUp
 from frontier.cli import output
+from frontier.cli.ask import asker, complaint
 from frontier.cli.lifecycle import bring_up
 from frontier.cli.output import size, text
 from frontier.cli.session import DryRun, Json, Quiet, Session
@@ -164,10 +166,7 @@ class _Interview:
 
     def __init__(self, wizard: Wizard, *, asks: bool) -> None:
         self._wizard, self._asks = wizard, asks
-        if asks:
-            from frontier.cli.ask import asker
-
-            self._asker = asker()
+        self._asker = asker()
 
     def plan(self, given: Answers) -> SetupPlan:
         """Return what the answers lead to."""
@@ -198,9 +197,14 @@ class _Interview:
     def _model(self, answers: Answers, suggested: str) -> str:
         if not self._asks:
             return suggested
-        options = [*self._wizard.model_options(answers.stack or ""), Option("", "by its name")]
-        chosen = self._asker.select("Which model?", options, suggested)
-        return chosen or self._asker.text("Its name or source?", "", self._wizard.require_model)
+        stack = answers.stack or ""
+        check = partial(self._wizard.require_model, stack)
+        options = [*self._wizard.model_options(stack), Option("", "by its name")]
+        while chosen := self._asker.select("Which model?", options, suggested):
+            if not (why := complaint(check, chosen)):
+                return chosen
+            _wrapped(why, "  ")
+        return self._asker.text("Its name or source?", "", check)
 
     def _context(self, _answers: Answers, suggested: str) -> int:
         if not self._asks:
@@ -250,8 +254,6 @@ def _named(name: str) -> str:
 
 
 def _confirm(plan: SetupPlan) -> None:
-    from frontier.cli.ask import asker
-
     for line in _plan_lines(plan):
         _wrapped(line.strip(), " " * (len(line) - len(line.lstrip())))
     if not asker().confirm("Do it?", default=True):

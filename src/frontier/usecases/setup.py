@@ -17,6 +17,7 @@ from frontier.usecases.up import StackUp, describe
 
 _ALTERNATIVES: Final = 2
 _UNCONFIGURED: Final = "default"
+_SMALLEST: Final = "tiny, from the package index: shows that all works, no more"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ class Wizard:
         written: Returns what ``.env`` says for a variable, None for nothing.
         default: Returns a variable's default.
         docker: Returns what keeps Docker from working, "" for nothing.
-        require_model: Raises where nothing is known of a model.
+        require_model: Raises where a stack cannot get a model: unknown, or not to be reached now.
         has_key: The gateway knows a key already.
         is_set_up: Something was brought up here before, so what holds is what was wanted.
         taken: Returns who else listens on the gateway's port of an address, "" for nobody, and a
@@ -84,7 +85,7 @@ class Wizard:
     written: Callable[[str], str | None]
     default: Callable[[str], str]
     docker: Callable[[], str]
-    require_model: Callable[[str], object]
+    require_model: Callable[[str, str], object]
     has_key: bool
     is_set_up: bool
     taken: Callable[[str], tuple[str, int]]
@@ -117,15 +118,15 @@ class Wizard:
         return Option(name, f"{stack.title}, {place}")
 
     def model_options(self, stack: str) -> tuple[Option, ...]:
-        """Return the model that runs now, if any, and the best of the recommended ones."""
+        """Return the model of today, if any, the best ones, and one that is always to be had."""
         best = self.recommend(stack)[: _ALTERNATIVES + 1]
         known = {r.model: r.reason for r in reversed(best)}
         known = dict(reversed([*known.items()]))
         now = self._configured("model")
         if now and now not in known:
             known = {now: "as it is now", **known}
-        if not known:
-            known = {self.default(VARIABLES["model"]): "the smallest there is"}
+        if self.stacks.load(stack).model_format == "gguf":
+            known.setdefault(self.default(VARIABLES["model"]), _SMALLEST)
         return tuple(Option(name, note) for name, note in known.items())
 
     def suggested(self, question: str, answers: Answers) -> str:
@@ -174,8 +175,6 @@ class Wizard:
             UsageError: the environment says otherwise, or a key is missing.
             FrontierError: what `up` would refuse.
         """
-        if answers.model:
-            self.require_model(answers.model)
         settings = {n: v for n, v in answers.settings.items() if self._takes_effect(n, v)}
         if self.needs_key(answers) and not answers.key:
             raise UsageError(

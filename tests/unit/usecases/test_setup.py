@@ -75,7 +75,7 @@ def wizard(origin: str = "default", value: str = "", **changes: Any) -> Wizard:
         written=lambda _: None,
         default=DEFAULTS.__getitem__,
         docker=lambda: "",
-        require_model=lambda _: None,
+        require_model=lambda _stack, _model: None,
         has_key=False,
         is_set_up=False,
         taken=lambda _: ("", 11434),
@@ -92,11 +92,12 @@ def test_the_best_stack_comes_first_and_what_cannot_run_last_with_the_reason() -
     )
 
 
-def test_the_best_model_is_offered_with_two_alternatives_and_the_reasons() -> None:
+def test_the_best_model_is_offered_with_two_alternatives_the_reasons_and_the_smallest() -> None:
     assert wizard().model_options("vllm") == (
         Option("big", "big is best"),
         Option("middle", "middle is best"),
         Option("small", "small is best"),
+        Option("smollm2:135m", "tiny, from the package index: shows that all works, no more"),
     )
 
 
