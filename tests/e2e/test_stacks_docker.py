@@ -85,6 +85,44 @@ def test_prometheus_scrapes_gateway_engine_and_machine(whole: Stacked) -> None:
     assert {"frontier-gateway", "frontier-engine", "frontier-machine"} <= targets().keys()
 
 
+def test_validate_and_test_find_nothing_wrong(whole: Stacked) -> None:
+    report = json.loads(whole.cli.run("validate", "--running", "--ci", "--format", "json").stdout)
+    asked = json.loads(whole.cli.run("test", "--skip", "aider", "--json").stdout)
+
+    states = {check["id"]: check["state"] for check in report["checks"]}
+    wrong = [c for c in (*report["checks"], *asked["checks"]) if c["state"] in ("warn", "fail")]
+    assert not wrong
+    assert {n for n, state in states.items() if state == "pass"} >= {
+        *("docker.daemon", "docker.engine", "docker.compose", "project.current", "project.files"),
+        *("running.networks", "service.gateway", "service.llamacpp", "service.nginx"),
+        *(
+            "tls.certificate",
+            "api.gateway",
+            "api.models",
+            "monitoring.prometheus",
+            "monitoring.targets",
+        ),
+    }
+    assert asked["passed"] >= 18
+
+
+def test_validate_tells_what_was_stopped_or_changed_by_hand(whole: Stacked) -> None:
+    compose = whole.cli.workspace / ".frontier/project/compose.yaml"
+    kept = compose.read_text()
+    compose.write_text(f"{kept}# by hand\n")
+    docker("stop", whole.containers["prometheus"])
+    try:
+        report = json.loads(whole.cli.run("validate", "--json").stdout)
+    finally:
+        compose.write_text(kept)
+        docker("start", whole.containers["prometheus"])
+
+    states = {check["id"]: check["state"] for check in report["checks"]}
+    assert {name for name, state in states.items() if state in ("warn", "fail")} == {
+        *("project.files", "service.prometheus", "monitoring.prometheus", "monitoring.targets"),
+    }
+
+
 def test_every_container_is_locked_down(whole: Stacked) -> None:
     for name, found in inspected(whole).items():
         host = found["HostConfig"]

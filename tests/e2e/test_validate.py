@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import stat
 import time
 from collections.abc import Iterator
@@ -11,10 +12,12 @@ from typing import Any
 from xml.etree import ElementTree as Xml
 
 import pexpect
+import psutil
 import pytest
 import xmlschema
 
 from frontier_cli import Frontier
+from waiting import until
 
 SCHEMA = Path(__file__).parents[1] / "fixtures/junit/junit-10.xsd"
 
@@ -109,6 +112,21 @@ def test_aider_is_judged_by_what_it_did(
     flags, url = (tmp_path / "record").read_text().splitlines()
     assert "--model openai/smollm2:135m" in flags
     assert url == f"{running.url}/v1"
+
+
+def test_ctrl_c_leaves_nothing_running(running: Frontier, tmp_path: Path) -> None:
+    program, pid_file = tmp_path / "aider", tmp_path / "pid"
+    program.write_text('#!/bin/sh\necho $$ > "$RECORD.new"; mv "$RECORD.new" "$RECORD"; sleep 99\n')
+    program.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    env = {**running.env, "PATH": path, "RECORD": str(pid_file)}
+    process = Frontier(running.workspace, env=env).start("test", "--only", "aider")
+    until(pid_file.exists, timeout_s=60, what="aider")
+
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(30) == 130
+    until(lambda: not psutil.pid_exists(int(pid_file.read_text())), what="aider's end")
 
 
 @pytest.mark.skipif(not shutil.which("aider"), reason="needs aider: uv tool install aider-chat")

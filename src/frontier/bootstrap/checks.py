@@ -130,6 +130,7 @@ class Checks:
             reachable=self._reachable,
             web=self.web,
             host=self.host,
+            certificate=self._certificate,
             must_run=must_run,
             deep=deep,
         )
@@ -179,6 +180,11 @@ class Checks:
 
         stacks = self.core.stacks
         return listed(stacks, stacks.is_own, self.core.settings.current_stack)
+
+    def _certificate(self, project: "Project") -> Path | None:
+        names = project.containers.secrets.values() if project.containers else ()
+        name = next((name for name in names if name.startswith("tls-certificate")), "")
+        return self.core.workspace.secrets / name if name else None
 
     def _interrupted(self) -> "Interrupted | None":
         return self.core.journal.interrupted() if self.core.workspace.changing.exists() else None

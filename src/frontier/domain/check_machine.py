@@ -1,5 +1,6 @@
 """What the machine must have, as judgements of what the probes found."""
 
+import ssl
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -186,6 +187,21 @@ def _host(url: str) -> str:
     except ValueError:
         port = ""
     return f"{parts.hostname or '?'}{port}"
+
+
+def certificate(told: str | None, now: float) -> Finding:
+    """Judge what ``openssl x509 -enddate`` told of a certificate, None where it cannot be read."""
+    mend = "frontier start makes a self-signed one anew; SSL_CERT_PATH names one of your own"
+    try:
+        ends = ssl.cert_time_to_seconds((told or "").partition("=")[2])
+    except ValueError:
+        return warned(f"openssl tells {told or 'nothing'}", expected="the day it ends", mend=mend)
+    days = (ends - now) / 86400
+    if days < 0:
+        return failed("it has expired", expected="a certificate in force", mend=mend)
+    if days < 14:  # noqa: PLR2004 time enough to get another
+        return warned(f"it expires in {days:.0f} days", expected="14 days or more", mend=mend)
+    return passed(f"it is in force for {days:.0f} days")
 
 
 def clock(now: float, built: float, told: float | None) -> Finding:

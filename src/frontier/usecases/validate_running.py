@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
+from frontier.domain import check_machine
 from frontier.domain.check import Finding, failed, passed, skipped, warned
 from frontier.domain.errors import ConfigError
 from frontier.domain.project import Project
@@ -41,6 +43,7 @@ class Running:
                 )
                 for name, digest in self._declared.items()
             ),
+            Check(id="tls.certificate", name="nginx' certificate", look=self._certificate),
             *self._api(state),
         ]
 
@@ -131,6 +134,14 @@ class Running:
             return failed(f"there is no network {', '.join(missing)}", mend=_START)
         return passed(", ".join(sorted(wanted)))
 
+    def _certificate(self) -> Finding:
+        project = self._project
+        file = self.of.certificate(project) if project else None
+        if file is None:
+            return skipped("no TLS: ENABLE_SSL is off, or nothing was brought up")
+        told = self.of.host.said(("openssl", "x509", "-noout", "-enddate", "-in", str(file)))
+        return check_machine.certificate(told, datetime.now(UTC).timestamp())
+
     def _gateway(self, _: Project) -> Finding:
         url, key = self.of.reachable()
         answer = self.of.web.ask(f"{url}/readyz", key=key)
@@ -190,4 +201,10 @@ class Running:
         ]
         if down:
             return warned("; ".join(down), expected="every target is up", mend="frontier status")
+        if not found:
+            return warned(
+                "it scrapes nothing yet",
+                expected="targets, which come within seconds after a start",
+                mend="frontier logs prometheus",
+            )
         return passed(f"{len(found)} targets, none is down")

@@ -145,6 +145,22 @@ def test_a_wrong_clock_is_found(now: float, told: float | None, state: str) -> N
     assert check_machine.clock(now, 1.9e9, told).state == state
 
 
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        ("notAfter=Nov 21 10:00:00 2027 GMT", "pass"),
+        ("notAfter=Nov 30 10:00:00 2026 GMT", "warn"),
+        ("notAfter=Nov  1 10:00:00 2026 GMT", "fail"),
+        ("unable to load certificate", "warn"),
+        (None, "warn"),
+    ],
+)
+def test_the_end_of_a_certificate_is_told_in_time(told: str | None, state: str) -> None:
+    now = 1795255200.0  # 2026-11-21
+
+    assert check_machine.certificate(told, now).state == state
+
+
 def test_few_open_files_are_told() -> None:
     assert check_machine.open_files(256).state == "warn"
     assert check_machine.open_files(1024).state == "pass"
