@@ -117,8 +117,9 @@ def table(device_of: Callable[[int], Device], sizes: tuple[int, ...]) -> str:
 def example() -> str:
     """Return what `frontier models fit` prints where there is no network."""
     load, stacks = Load(), [StackFolders(own=PAGE).load(name) for name in ("llamacpp", "vllm")]
+    asked = [(stack, load) for stack in stacks]
     found = of_catalog(PackagedCatalog().entries[_EXAMPLE])
-    rows = fit_table.rows(found, with_gpu(24), stacks, load, is_only=True)
+    rows = fit_table.rows(found, with_gpu(24), asked, is_only=True)
     rows = tuple(row for row in rows if row.accelerator != "cpu")
     chosen = fit_table.choose(rows, load.context, "llamacpp")
     printed = text(

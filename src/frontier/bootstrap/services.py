@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from frontier.domain.placement import Placement
     from frontier.domain.project import Project
     from frontier.domain.recommend import Recommendation
-    from frontier.domain.sizing import KvType
+    from frontier.domain.sizing import KvType, Load
     from frontier.domain.stack import Stack
     from frontier.ports import Reporter
     from frontier.usecases.change import Change
@@ -244,8 +244,6 @@ class Services(Core):
         self, name: str, *, context: int, parallel: int, kv_type: "KvType | None", stack: str
     ) -> "Fit":
         """Return how the model *name* fits this machine; 0, None and "" are as set."""
-        from dataclasses import replace
-
         from frontier.usecases import fit
 
         wanted = self.wanted()
@@ -261,9 +259,24 @@ class Services(Core):
             machine=self.machine(),
             stacks=[self.stacks.load(each) for each in names],
             load=load,
+            load_of=lambda each: self._engine_load(each, load, parallel),
             is_only=bool(context),
             stack=stack or self.settings.current_stack,
             others=lambda: self.recommendations(stack) or self.recommendations(),
+        )
+
+    def _engine_load(self, stack: "Stack", load: "Load", parallel: int) -> "Load":
+        """Return *load* with the settings of one engine; *parallel* is the command line's."""
+        if stack.backend == "ollama":
+            return replace(load, parallel=parallel or self.settings.ollama_num_parallel)
+        if stack.backend != "vllm":
+            return load
+        values = self.configuration.variables_of(stack)
+        return replace(
+            load,
+            share=float(values.get("VLLM_GPU_MEMORY_UTILIZATION", load.share)),
+            cpu_cache_bytes=int(values.get("VLLM_CPU_KVCACHE_SPACE", 4)) << 30,
+            gpus=int(values.get("VLLM_TENSOR_PARALLEL_SIZE", 1)),
         )
 
     def build(

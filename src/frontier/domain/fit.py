@@ -193,7 +193,8 @@ def judge(
 ) -> Verdict:
     """Return how a model fits; see `estimate` for the arguments."""
     found = estimate(engine, device.accelerator, weights, shape, load, features=features)
-    found = _on_each(found, device.gpus)
+    if engine in _LLAMA:
+        found = _on_each(found, device.gpus)
     free = _usable(engine, device, load)
     host_free = device.host_free_bytes
     if host_free is not None and engine in _LLAMA:

@@ -13,7 +13,7 @@ from frontier.domain.stack import Stack
 from frontier.domain.units import size
 
 _CONTEXTS: Final = (8192, 32768, 131072)
-_SPREADS: Final = ("llamacpp", "ollama", "vllm")
+_SPREADS: Final = ("llamacpp", "ollama")
 _NO_GGUF_IN_MISTRAL: Final = ("IQ", "MXFP4", "NVFP4", "TQ")
 
 
@@ -70,8 +70,7 @@ def contexts(wanted: int, trained: int, *, is_only: bool) -> tuple[int, ...]:
 def rows(
     found: Sequence[Candidate],
     machine: Machine,
-    stacks: Sequence[Stack],
-    load: Load,
+    asked: Sequence[tuple[Stack, Load]],
     *,
     is_only: bool,
 ) -> tuple[FitRow, ...]:
@@ -80,14 +79,13 @@ def rows(
     Args:
         found: The files of one model.
         machine: What there is to compute on.
-        stacks: The engines.
-        load: What is asked of them; its context is the wanted one.
+        asked: The engines, with what is asked of each; its context is the wanted one.
         is_only: No other context is of interest.
     """
     return tuple(
         row
-        for stack in stacks
-        for device in _devices(stack, machine)
+        for stack, load in asked
+        for device in _devices(stack, machine, load.gpus)
         for candidate in found
         if _takes(stack, candidate, load.kv_type)
         for row in _of(candidate, stack, device, machine, load, is_only=is_only)
@@ -109,14 +107,28 @@ def _takes(stack: Stack, candidate: Candidate, kv_type: KvType) -> bool:
             return candidate.format == stack.model_format
 
 
-def _devices(stack: Stack, machine: Machine) -> Iterator[Device]:
+def _devices(stack: Stack, machine: Machine, gpus: int) -> Iterator[Device]:
     """Yield what the engine of *stack* can compute on."""
     able = {*stack.accelerators, *(("metal",) if "native" in stack.runtimes else ())}
     for device in devices(machine, limit_bytes=_limit_bytes(stack, machine)):
-        if device.gpus > 1 and stack.backend not in _SPREADS:
-            continue
-        if device.accelerator in able or not stack.accelerators:
+        is_able = device.accelerator in able or not stack.accelerators
+        if is_able and (not device.gpus or stack.backend in _SPREADS):
             yield device
+        elif is_able and device.gpus >= gpus and (device.gpus > 1) == (gpus > 1):
+            yield _first(device, gpus)
+
+
+def _first(device: Device, gpus: int) -> Device:
+    """Return as many of the GPUs of *device*."""
+    if device.gpus == gpus:
+        return device
+    return replace(
+        device,
+        name=f"{gpus} of {device.name}",
+        total_bytes=device.total_bytes * gpus // device.gpus,
+        free_bytes=device.free_bytes * gpus // device.gpus,
+        gpus=gpus,
+    )
 
 
 def _limit_bytes(stack: Stack, machine: Machine) -> int | None:
@@ -190,7 +202,7 @@ def choose(found: Sequence[FitRow], context: int, stack: str) -> FitRow | None:
     def order(row: FitRow) -> tuple[bool, bool, bool, int]:
         is_cpu = row.accelerator == "cpu"
         weight = row.weights_bytes if is_cpu or row.status == "partly" else -row.weights_bytes
-        return row.status != "fits" and not is_cpu, is_cpu, row.stack != stack, weight
+        return is_cpu, row.status != "fits", row.stack != stack, weight
 
     fitting = [row for row in found if row.status != "no" and row.context <= context]
     return min(fitting, key=order, default=None)

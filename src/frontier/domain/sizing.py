@@ -68,6 +68,7 @@ class Load:
         has_flash: Attention without a matrix of all scores; llama.cpp's own choice.
         share: Of a GPU's memory that vLLM takes.
         cpu_cache_bytes: What vLLM takes for its cache without a GPU.
+        gpus: How many vLLM splits a model over.
     """
 
     context: int = 4096
@@ -77,6 +78,7 @@ class Load:
     has_flash: bool = True
     share: float = 0.92
     cpu_cache_bytes: int = 4 * _GIB
+    gpus: int = 1
 
     @property
     def tokens(self) -> int:
@@ -272,7 +274,7 @@ def _vllm(accelerator: Accelerator, weights: Weights, shape: Shape, load: Load) 
         weights_bytes=weights.total_bytes,
         kv_bytes=_plain_kv_bytes(shape, load, 1.0 if load.kv_type == "q8_0" else 2.0),
         compute_bytes=round(weights.total_bytes * _VLLM_FACTOR),
-        engine_bytes=_VLLM_GRAPH_BYTES,
+        engine_bytes=_VLLM_GRAPH_BYTES * load.gpus,
         host_bytes=_VLLM_GRAPH_BYTES,
     )
 

@@ -184,6 +184,7 @@ def fit(
     machine: Machine,
     stacks: Sequence[Stack],
     load: Load,
+    load_of: Callable[[Stack], Load],
     is_only: bool,
     stack: str,
     others: Callable[[], tuple[Recommendation, ...]],
@@ -195,7 +196,8 @@ def fit(
         finder: Finds its files.
         machine: What there is to compute on.
         stacks: The engines to look at.
-        load: What is asked of them.
+        load: What is asked of them, whatever they are.
+        load_of: Returns the same with the settings of one engine.
         is_only: No context but that of *load* is of interest.
         stack: The stack in use, taken where several fit.
         others: Returns what the machine should run instead.
@@ -203,7 +205,8 @@ def fit(
     files = finder.all(name)
     trained = max(file.shape.context for file in files)
     wanted = min(load.context, trained or load.context)
-    found = fit_table.rows(files, machine, stacks, load, is_only=is_only)
+    asked = [(each, load_of(each)) for each in stacks]
+    found = fit_table.rows(files, machine, asked, is_only=is_only)
     chosen = fit_table.choose(found, wanted, stack)
     reason = fit_table.explain(chosen) if chosen else _nearest(name, found)
     return Fit(
@@ -216,7 +219,7 @@ def fit(
         rows=found,
         chosen=chosen,
         reason=reason,
-        instead=() if chosen else (*_less(name, files, machine, stacks, load), *_others(others())),
+        instead=() if chosen else (*_less(name, files, machine, asked), *_others(others())),
     )
 
 
@@ -237,16 +240,15 @@ def _less(
     name: str,
     files: Sequence[Candidate],
     machine: Machine,
-    stacks: Sequence[Stack],
-    load: Load,
+    asked: Sequence[tuple[Stack, Load]],
 ) -> tuple[str, ...]:
     """Return with how much less the model itself would fit, if it can at all."""
     kinds: tuple[KvType, ...] = ("f16", "q8_0", "q4_0")
     for kind in kinds:
-        less = replace(load, context=1024, kv_type=kind)
-        rows = fit_table.rows(files, machine, stacks, less, is_only=True)
+        less = [(stack, replace(load, context=1024, kv_type=kind)) for stack, load in asked]
+        rows = fit_table.rows(files, machine, less, is_only=True)
         if most := max((row.most_context for row in rows), default=0):
-            extra = "" if kind == load.kv_type else f" --kv-type {kind}"
+            extra = "" if kind == asked[0][1].kv_type else f" --kv-type {kind}"
             return (f"frontier models fit {name} --context {most}{extra}",)
     return ()
 
