@@ -83,21 +83,21 @@ class Asked:
 
 def look(session: Session, command: str, checks: "Sequence[Check]", asked: Asked) -> Report:
     """Look at everything in *checks* that *asked* leaves; mend it where that was asked, too."""
+    from frontier.adapters.children import end_children
     from frontier.usecases import checking
 
     chosen = checking.select(checks, asked.only, asked.skip)
     begun = monotonic()
-    found = None
     try:
         with session.reporter.task("Checking", total=len(chosen)) as task:
             found = checking.run(chosen, on_done=lambda done: task.update(done, len(chosen)))
         if asked.fix and not asked.dry_run:
             found = _mended(session, command, chosen, found)
-    finally:
-        if found is None or found.has_late:  # Ctrl-C, or what would keep this command from ending
-            from frontier.adapters.children import end_children
-
-            end_children()
+    except BaseException:  # Ctrl-C: what a check has started would go on
+        end_children()
+        raise
+    if found.has_late:
+        end_children()  # what a late check waits for would keep this command from ending
     workspace = session.services.chosen
     told = [replace(c, mend=output.for_workspace(c.mend, workspace)) for c in found.checks]
     return Report.of(command, told, monotonic() - begun)
