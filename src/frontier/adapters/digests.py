@@ -1,9 +1,11 @@
 """SHA-256 of a file and of its parts, in one pass: damage can be told, and mended alone."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
+
+from frontier.domain.model import Health
 
 PART_BYTES: Final = 4 << 20
 """Bytes of one part: a 40 GB model has 10,000, and its list of digests half a megabyte."""
@@ -60,6 +62,25 @@ def digest_of(path: Path, watch: Callable[[int], None] = _ignore) -> Digest:
             digest.update(chunk)
             watch(digest.done)
     return digest
+
+
+def health_of(files: Mapping[Path, str], watch: Callable[[int], None] = _ignore) -> Health:
+    """Return the health of *files*, each with the SHA-256 that it must have; the first bad one's.
+
+    Args:
+        files: Read one after the other.
+        watch: Hears the bytes done, of all together.
+    """
+    done = 0
+    for path, expected in files.items():
+        try:
+            digest = digest_of(path, lambda read, before=done: watch(before + read))  # type: ignore[misc]
+        except FileNotFoundError:
+            return "missing"
+        if digest.whole != expected:
+            return "corrupt"
+        done += digest.done
+    return "ok"
 
 
 def parts_of(path: Path, watch: Callable[[int], None] = _ignore) -> tuple[str, ...]:

@@ -2,11 +2,16 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
+from frontier.adapters.digests import health_of
 from frontier.adapters.files import storage_errors
 from frontier.domain.kept import KeptModel, is_split
+from frontier.domain.model import Health
+
+_SHA256: Final = 64  # hex digits; the name of a small file's blob is git's SHA-1
 
 
 class HubCache:
@@ -40,10 +45,7 @@ class HubCache:
         Raises:
             StorageError: the cache cannot be written.
         """
-        repo = "/".join(name.split("/")[:2])
-        folder, inner = self.root / f"models--{repo.replace('/', '--')}", name[len(repo) + 1 :]
-        snapshots = folder / "snapshots"
-        gone = {path for path in _files(folder) if not inner or _is(path, snapshots, inner)}
+        folder, gone = self._links(name)
         used = {path.resolve() for path in _files(self.root) if path not in gone}
         blobs = {path.resolve() for path in gone} - used
         freed = sum(stat.st_size for blob in blobs if (stat := blob.stat()).st_nlink == 1)
@@ -53,6 +55,21 @@ class HubCache:
                 if not any(_files(folder)):
                     shutil.rmtree(folder)
         return freed
+
+    def verify(self, name: str, watch: Callable[[int], None]) -> Health:
+        """Hash the files of *name* that the hub keeps in LFS; *watch* hears the bytes done.
+
+        The others are small, and only named by what git makes of them.
+        """
+        blobs = sorted({path.resolve() for path in self._links(name)[1]})
+        return health_of({blob: blob.name for blob in blobs if len(blob.name) == _SHA256}, watch)
+
+    def _links(self, name: str) -> tuple[Path, set[Path]]:
+        """Return the folder of the repository of *name*, and its files in all snapshots."""
+        repo = "/".join(name.split("/")[:2])
+        folder, inner = self.root / f"models--{repo.replace('/', '--')}", name[len(repo) + 1 :]
+        files = (p for p in _files(folder) if not inner or _is(p, folder / "snapshots", inner))
+        return folder, set(files)
 
     def _of(self, folder: Path) -> Iterator[KeptModel]:
         repo = "/".join(folder.name.split("--")[1:3])
@@ -67,7 +84,7 @@ class HubCache:
     def _file(self, repo: str, snapshot: Path, path: Path) -> KeptModel:
         blob = path.resolve()
         inner = path.relative_to(snapshot).as_posix()
-        is_digest = len(blob.name) == 64  # noqa: PLR2004 SHA-256 in hex; of small files it is SHA-1
+        is_digest = len(blob.name) == _SHA256
         return KeptModel(
             keeper="hub",
             name=f"{repo}/{inner}",

@@ -1,14 +1,16 @@
 """Ollama's own store on the disk: manifests by name, blobs by digest."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from frontier.adapters.digests import health_of
 from frontier.adapters.files import storage_errors
 from frontier.adapters.ollama_registry import model_layers
 from frontier.domain.kept import KeptModel
+from frontier.domain.model import Health
 from frontier.domain.source import OLLAMA_LIBRARY, OLLAMA_REGISTRY, OllamaSource
 
 _DEPTH: Final = 4  # host, namespace, model, tag
@@ -75,6 +77,11 @@ class OllamaStore:
                 for path in paths:
                     path.unlink()
         return freed
+
+    def verify(self, name: str, watch: Callable[[int], None]) -> Health:
+        """Hash every blob of the model *name*; *watch* hears the bytes done."""
+        needed = {digest for m in self._manifests() if m.name == name for digest in m.sizes}
+        return health_of({self._blob(digest): digest for digest in sorted(needed)}, watch)
 
     def _kept(self, manifest: _Manifest) -> KeptModel:
         source = manifest.source

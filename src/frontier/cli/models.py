@@ -56,7 +56,7 @@ Name = Annotated[
 ]
 Names = Annotated[
     list[str] | None,
-    typer.Argument(help="Stored models; all if left out.", autocompletion=_stored),
+    typer.Argument(help="Models that `list` shows; all if left out.", autocompletion=_listed),
 ]
 
 
@@ -157,7 +157,9 @@ def check(
     _json: Json = False,
     _quiet: Quiet = False,
 ) -> None:
-    """Read stored models again and compare them with their digests; exit code 1 if one is bad.
+    """Read models again and compare them with their digests; exit code 1 if one is bad.
+
+    Those that Ollama and the hub's cache of this workspace keep are read, too, but not repaired.
 
     Examples:
         frontier models check smollm2:135m
@@ -170,6 +172,7 @@ def check(
         store=services.models.store,
         catalog=services.models.catalog,
         reporter=session.reporter,
+        engines=services.models.engines,
         repair=partial(services.models.pull, reporter=session.reporter) if repair else None,
         dry_run=dry_run,
     )
@@ -290,8 +293,15 @@ def _(report: stored_models.CheckReport) -> str:
     if not report.models:
         return "no models to check"
     rows = [(m.name, m.health, _found(m)) for m in report.models]
-    hints = [f"hint: frontier models check --repair {m.name}" for m in report.bad]
+    hints = [f"hint: {_mending(m)}" for m in report.bad]
     return "\n".join([table(("NAME", "HEALTH", ""), rows), *hints])
+
+
+def _mending(model: stored_models.CheckedModel) -> str:
+    if model.keeper:  # their own clients take a file for whole that has the right length
+        to = f"--to {model.keeper}"
+        return f"frontier models rm {model.name} && frontier models pull {model.name} {to}"
+    return f"frontier models check --repair {model.name}"
 
 
 def _found(model: stored_models.CheckedModel) -> str:

@@ -47,6 +47,10 @@ class ModelKeeper(Protocol):
 class EngineKeeper(ModelKeeper, Protocol):
     """The store of one of our engines, in the workspace."""
 
+    def verify(self, name: str, watch: Callable[[int], None]) -> Health:
+        """Hash the files of the model *name*; *watch* hears the bytes done."""
+        ...
+
     def remove(self, name: str, *, dry_run: bool = False) -> int:
         """Remove the model *name* and what no other uses; return the bytes freed.
 

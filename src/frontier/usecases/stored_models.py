@@ -50,6 +50,7 @@ class CheckedModel:
         damage: The stretches that are bad, () where that cannot be told, or none is.
         repaired_bytes: What was fetched again, or with a dry run would be; None for nothing.
         is_repaired: It is whole again.
+        keeper: Whose store it lies in, "" for ours.
     """
 
     name: str
@@ -58,6 +59,7 @@ class CheckedModel:
     damage: tuple[Damage, ...] = ()
     repaired_bytes: int | None = None
     is_repaired: bool = False
+    keeper: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +126,18 @@ def check(
     store: ModelStore,
     catalog: Catalog,
     reporter: Reporter,
+    engines: Sequence[EngineKeeper] = (),
     repair: Callable[[str], Pulled] | None = None,
     dry_run: bool = False,
 ) -> CheckReport:
-    """Hash the named models again, all if none is named.
+    """Hash the named models again, all if none is named; those of *engines* are only told of.
 
     Args:
-        names: Of the store.
+        names: Of the store or of an engine.
         store: Where they lie.
         catalog: Known names, for the errors.
         reporter: Shows progress.
+        engines: Their models are looked at, too.
         repair: Brings a model that is bad; None to tell only.
         dry_run: Tell what a repair would fetch.
 
@@ -142,18 +146,36 @@ def check(
         FrontierError: a repair failed; what was mended before stays so.
     """
     broken = {name: CheckedModel(name, "corrupt", "") for name in store.broken()}
-    chosen = [n for name in names if (n := resolve(name, broken))]
-    models = [
-        find(name, store=store, catalog=catalog) for name in names if not resolve(name, broken)
-    ]
-    if not names:
-        chosen, models = [*broken], [*store.all()]
+    kept = [(engine, model) for engine in engines for model in engine.models()]
+    if names:
+        mine = {m.name for m in store.all()} | set(broken)
+        ours = [n for n in names if (_can_be_ours(n) and resolve(n, mine)) or not _of(n, kept)]
+        theirs = [one for name in names if name not in ours for one in _of(name, kept)]
+        chosen = [n for name in ours if (n := resolve(name, broken))]
+        models = [find(n, store=store, catalog=catalog) for n in ours if not resolve(n, broken)]
+    else:
+        theirs, chosen, models = kept, [*broken], [*store.all()]
+    told = [_checked_kept(engine, model, reporter) for engine, model in theirs]
     checked = [*(broken[n] for n in chosen), *(_checked(m, store, reporter) for m in models)]
     if dry_run:
         checked = [_foreseen(model, store) for model in checked]
     elif repair:
         checked = [model if model.health == "ok" else _repaired(model, repair) for model in checked]
-    return CheckReport(tuple(sorted(checked, key=lambda c: c.name)))
+    return CheckReport(tuple(sorted([*checked, *told], key=lambda c: c.name)))
+
+
+_Kept = tuple[EngineKeeper, KeptModel]
+
+
+def _of(name: str, kept: Sequence[_Kept]) -> list[_Kept]:
+    meant = named(name, [model for _, model in kept])
+    return [one for one in kept if one[1] in meant]
+
+
+def _checked_kept(engine: EngineKeeper, model: KeptModel, reporter: Reporter) -> CheckedModel:
+    with reporter.task(f"checking {model.name}", total=model.size_bytes, unit="bytes") as task:
+        health = engine.verify(model.name, task.update)
+    return CheckedModel(model.name, health, str(model.path), keeper=model.keeper)
 
 
 def _repaired(checked: CheckedModel, repair: Callable[[str], Pulled]) -> CheckedModel:

@@ -67,6 +67,31 @@ def test_rm_frees_what_an_engine_keeps(cli: Run, workspace: Path) -> None:
     assert cli("list").startswith("no models yet")
 
 
+def test_check_reads_what_engines_keep_and_tells_how_to_mend_it(cli: Run, workspace: Path) -> None:
+    model_stores.ollama(workspace / "data/ollama", "good:1b", OTHER)
+    blob = model_stores.ollama(workspace / "data/ollama", "tiny:1b", MODEL)
+    hub = workspace / "data/huggingface/hub"
+    snapshot = model_stores.hub(hub, "maker/Full", {"model.safetensors": bytes(900)})
+    assert "corrupt" not in cli("check")
+    blob.write_bytes(MODEL[:-1] + b"!")
+    (snapshot / "model.safetensors").resolve().unlink()
+
+    result = CliRunner().invoke(
+        command.app, ["check"], obj=Session(Services(chosen=workspace), quiet=True)
+    )
+    one = CliRunner().invoke(
+        command.app, ["check", "good"], obj=Session(Services(chosen=workspace), quiet=True)
+    )
+
+    assert (result.exit_code, one.exit_code) == (1, 0)
+    assert [row.split()[:2] for row in result.stdout.splitlines()[1:3]] == [
+        ["good:1b", "ok"],
+        ["tiny:1b", "corrupt"],
+    ]
+    assert "frontier models rm tiny:1b && frontier models pull tiny:1b --to ollama" in result.stdout
+    assert one.stdout.splitlines()[1].split() == ["good:1b", "ok"]
+
+
 def test_import_lists_takes_and_tells_what_it_left_out(cli: Run, workspace: Path) -> None:
     home = workspace.parent / "home"
     model_stores.ollama(home / ".ollama/models", "tiny:1b", MODEL)
