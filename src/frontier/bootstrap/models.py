@@ -220,19 +220,6 @@ class Models:
             return destination(name, model_format=kind, entries=entries, stored=()).name
         return name
 
-    def require(self, name: str) -> None:
-        """Refuse a name that means no model at all.
-
-        Raises:
-            ModelNotFoundError: neither the catalog nor the store has it.
-            UsageError: it is a source of no known form.
-        """
-        from frontier.domain.catalog import choose
-        from frontier.domain.source import is_source
-
-        if is_source(name) or choose(name, self.catalog.entries) is None:
-            self.plan(name, may_ask=False)
-
     def here(self, stack: "Stack") -> "tuple[Model | None, int]":
         """Return the model that *stack* would serve, if it is here, and its context in tokens."""
         from frontier.adapters.gguf import read_header

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from frontier.bootstrap import Services
-from frontier.domain.errors import ModelNotFoundError
 
 
 def services(tmp_path: Path, **settings: str) -> Services:
@@ -42,10 +41,3 @@ def test_llama_cpp_takes_one_of_the_store(tmp_path: Path) -> None:
     planned = found.models.planned(loaded)
     assert planned is not None
     assert planned.name == "smollm2:135m"
-
-
-def test_a_model_in_several_files_is_known_and_an_unknown_one_is_not(tmp_path: Path) -> None:
-    models = services(tmp_path).models
-    models.require("gpt-oss:120b")
-    with pytest.raises(ModelNotFoundError):
-        models.require("no-such:model")
