@@ -130,6 +130,7 @@ class Checks:
             reachable=self._reachable,
             web=self.web,
             host=self.host,
+            has_docker=lambda: self._has_docker(around.docker),
             certificate=self._certificate,
             must_run=must_run,
             deep=deep,
@@ -219,6 +220,16 @@ class Checks:
                 return True
             return "native" not in self.core.stacks.load(self.core.settings.current_stack).runtimes
         return False
+
+    def _has_docker(self, ask: "Callable[[], DockerFacts]") -> bool:
+        """Tell whether *ask* answers, True where nothing here needs Docker."""
+        if not (self.core.workspace.compose_file.exists() or self._needs_docker()):
+            return True
+        try:
+            ask()
+        except FrontierError:
+            return False
+        return True
 
     def _docker_root(self) -> str:
         said = self.host.said(("docker", "info", "--format", "{{.DockerRootDir}}"))

@@ -75,7 +75,7 @@ def compose(said: str | None, *, is_there: bool, is_needed: bool) -> Finding:
     expected = f"{dotted(OLDEST_COMPOSE)} or newer"
     if said is None:
         return Finding(
-            state=absent(is_needed), seen="Docker has no Compose", expected=expected, mend=mend
+            state=absent(is_needed), seen="Docker tells of no Compose", expected=expected, mend=mend
         )
     version = said.strip().removeprefix("v")
     if version_of(version) < OLDEST_COMPOSE:

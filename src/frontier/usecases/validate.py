@@ -9,7 +9,7 @@ from frontier.domain.errors import ConfigError, ModelNotFoundError
 from frontier.domain.model import Model
 from frontier.usecases.checking import Check, Fix, Once
 from frontier.usecases.models import find
-from frontier.usecases.validate_running import Running
+from frontier.usecases.validate_running import Running, where_docker_answers
 from frontier.usecases.validate_standing import Standing
 
 _NOTHING: Final = "nothing runs"
@@ -103,14 +103,18 @@ class _Workspace:
         ]
 
     def rendered(self) -> list[Check]:
+        current = Check(
+            id="project.current",
+            name="It is what the settings say",
+            look=self._settled(self._current),
+        )
         return [
             Check(id="project.declared", name="What was brought up", look=self._declared),
-            Check(
-                id="project.current",
-                name="It is what the settings say",
-                look=self._settled(self._current),
+            where_docker_answers(self.of, current),
+            where_docker_answers(
+                self.of,
+                Check(id="project.files", name="Rendered files are as rendered", look=self._files),
             ),
-            Check(id="project.files", name="Rendered files are as rendered", look=self._files),
         ]
 
     def _present(self) -> Finding:

@@ -1,7 +1,7 @@
 """The part of `frontier validate` that is about what runs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -19,6 +19,15 @@ _START: Final = "frontier start"
 _OK: Final = 200
 
 
+def where_docker_answers(of: Standing, check: Check) -> Check:
+    """Return *check*, skipped where it would wait for Docker in vain: one cause is told once."""
+
+    def look() -> Finding:
+        return check.look() if of.has_docker() else skipped("Docker does not work: see docker")
+
+    return replace(check, look=look)
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """The part of the checks that is about what runs."""
@@ -28,6 +37,9 @@ class Running:
     def checks(self) -> list[Check]:
         """Return one check per declared service, and those of the APIs in front of them."""
         state = Once(self.of.runtime.state)
+        return [where_docker_answers(self.of, check) for check in self._all(state)]
+
+    def _all(self, state: "Once[DaemonState | None]") -> list[Check]:
         return [
             Check(id="running.stack", name="The stack runs", look=partial(self._stack, state)),
             Check(

@@ -34,6 +34,7 @@ class Standing:
         foreseen: The project that `frontier up` would run now.
         interrupted: The change that was killed, None where there is none.
         reachable: The gateway's address and a key for it.
+        has_docker: Tells whether Docker answers, True where nothing here needs it.
         certificate: The file with what nginx shows of a project, None without TLS.
         must_run: What does not run has failed, as after `frontier up`.
         deep: Hash models instead of comparing size and time.
@@ -60,6 +61,7 @@ class Standing:
     reachable: Callable[[], tuple[str, str]]
     web: Web
     host: Host
+    has_docker: Callable[[], bool]
     certificate: Callable[[Project], Path | None]
     must_run: bool = False
     deep: bool = False

@@ -214,7 +214,7 @@ def broken(message: str) -> Callable[[], DockerFacts]:
         (check_docker.compose("v2.39.1", is_there=True, is_needed=True), "pass", "2.39.1"),
         (check_docker.compose("1.29.2", is_there=True, is_needed=True), "fail", "1.29.2"),
         (check_docker.compose("", is_there=True, is_needed=False), "warn", "unknown version"),
-        (check_docker.compose(None, is_there=True, is_needed=True), "fail", "no Compose"),
+        (check_docker.compose(None, is_there=True, is_needed=True), "fail", "of no Compose"),
         (check_docker.compose(None, is_there=False, is_needed=True), "skipped", "no program"),
         (check_docker.memory(facts()), "pass", "8.0 GiB and 4 CPUs"),
         (check_docker.memory(facts(memory_bytes=2 * GIB, is_desktop=True)), "warn", "2.0 GiB"),
