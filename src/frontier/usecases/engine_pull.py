@@ -60,8 +60,9 @@ def into_ollama(
     total: int | None = wanted.about_bytes
     came: int | None = None
     if not dry_run:
+        running = server()
         with reporter.task(f"Ollama pulls {wanted.name}", total=total, unit="bytes") as task:
-            total, came = server().pull(wanted.name, say=reporter.say, progress=task.update)
+            total, came = running.pull(wanted.name, say=reporter.say, progress=task.update)
     return EnginePull(
         name=wanted.name,
         keeper="ollama",
