@@ -44,7 +44,7 @@ class Case:
     context: int = 4096
     parallel: int = 1
     kv_type: KvType = "f16"
-    prompt: int = 600
+    prompt: int = 540
 
 
 CASES = {
@@ -52,7 +52,7 @@ CASES = {
         Shape(vocabulary=32000, layers=8, feed_forward=1408), parallel=2
     ),
     "heads share keys, large vocabulary": Case(
-        Shape(vocabulary=98304, layers=6, kv_heads=2, feed_forward=1408, is_tied=True)
+        Shape(vocabulary=65536, layers=6, kv_heads=2, feed_forward=1408, is_tied=True)
     ),
     "one key for all, deep and narrow": Case(
         Shape(vocabulary=16000, layers=24, width=384, heads=6, kv_heads=1), context=16384
@@ -61,8 +61,8 @@ CASES = {
         Shape(
             vocabulary=8192,
             layers=3,
-            width=1536,
-            heads=12,
+            width=1024,
+            heads=8,
             kv_heads=4,
             head_size=128,
             feed_forward=4096,
@@ -72,9 +72,9 @@ CASES = {
     "4 bits, in another order for this processor": Case(
         Shape(
             vocabulary=16000,
-            layers=8,
-            width=1280,
-            heads=10,
+            layers=6,
+            width=1024,
+            heads=8,
             kv_heads=2,
             head_size=128,
             feed_forward=4096,
@@ -95,7 +95,7 @@ CASES = {
             is_tied=True,
         ),
         context=8192,
-        prompt=1500,
+        prompt=1100,
     ),
     "experts": Case(
         Shape(
