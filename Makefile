@@ -50,6 +50,7 @@ images: .venv/.dev  ## The images of the Docker tests, from Debian packages; onc
 
 golden: .venv/.dev  ## Write the rendered files that tests compare with; review them like code
 	$(BIN)/python tests/golden_projects.py
+	$(BIN)/python docs/memory_tables.py
 
 mistral: .venv/.dev  ## The real mistral.rs from crates.io; 20 minutes the first time
 	$(PYTEST) tests/e2e/mistral_real.py $(ARGS)
