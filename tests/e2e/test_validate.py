@@ -200,6 +200,16 @@ def test_only_what_is_safe_is_mended_and_a_dry_run_mends_nothing(tmp_path: Path)
     assert env.read_text() == "LOG_LEVEL=debug\n"
 
 
+def test_the_doctor_tells_a_wrong_setting_once(tmp_path: Path) -> None:
+    cli = Frontier(tmp_path / "workspace", env={"MAX_CONTEXT_LENGTH": "few"})
+
+    done = cli.run("doctor", "--ci", "--json", "--only", "port", "--only", "machine.placement")
+
+    found = {c["id"]: c["state"] for c in json.loads(done.stdout)["checks"]}
+    assert done.returncode == 1
+    assert [name for name, state in found.items() if state == "fail"] == ["machine.placement"]
+
+
 def test_variables_without_effect_are_told(tmp_path: Path) -> None:
     cli = Frontier(tmp_path / "workspace")
     cli.ok("config", "set", "LOG_LEVEL", "debug")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from frontier.bootstrap.core import Core
-from frontier.domain.errors import FrontierError
+from frontier.domain.errors import ConfigError, FrontierError
 
 if TYPE_CHECKING:
     from frontier.adapters.check_host import LocalHost
@@ -253,7 +253,10 @@ class Checks:
         from frontier.adapters.ports_free import ensure_port_free
         from frontier.domain.check import passed, skipped
 
-        settings = self.core.settings
+        try:
+            settings = self.core.settings
+        except ConfigError:  # machine.placement says which
+            return skipped("a setting is wrong: frontier validate --only settings")
         port: int = getattr(settings, setting.lower())
         if why := self._unused(setting, port):
             return skipped(why)
