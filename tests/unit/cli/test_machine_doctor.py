@@ -113,7 +113,7 @@ def test_the_command_asks_for_the_disk_of_the_workspace(tmp_path: Path, as_json:
     services = Services(chosen=tmp_path / "new")
 
     result = CliRunner().invoke(
-        app, ["doctor", *(["--json"] if as_json else [])], obj=Session(services)
+        app, ["doctor", "--ci", *(["--json"] if as_json else [])], obj=Session(services)
     )
 
     assert result.exit_code == 0
