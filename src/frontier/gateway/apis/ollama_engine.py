@@ -10,7 +10,7 @@ import msgspec
 from frontier.gateway.apis.api import Answer, Outgoing
 from frontier.gateway.apis.json_body import bad
 from frontier.gateway.apis.ollama_chunks import EmbeddingsAnswer, NativeAnswer
-from frontier.gateway.apis.openai_request import unsupported
+from frontier.gateway.apis.openai_request import unsupported_field
 from frontier.gateway.routes import Route
 
 Json = dict[str, Any]
@@ -79,9 +79,9 @@ def _given(wanted: Json, *names: str) -> Json:
 def _generation(wanted: Json) -> Json:
     for name in _REFUSED:
         if wanted.get(name):
-            raise unsupported(name, _WHY)
+            raise unsupported_field(name, _WHY)
     if (wanted.get("n") or 1) > 1:
-        raise unsupported("n", _WHY)
+        raise unsupported_field("n", _WHY)
     options: Json = {**(wanted.get("options") or {}), **_given(wanted, *_OPTIONS)}
     most = wanted.get("max_completion_tokens") or wanted.get("max_tokens")
     if most is not None:
@@ -94,11 +94,11 @@ def _generation(wanted: Json) -> Json:
 
 def _text(wanted: Json) -> Json:
     if wanted.get("logprobs") is not None:
-        raise unsupported("logprobs", _WHY)
+        raise unsupported_field("logprobs", _WHY)
     prompt: object = wanted["prompt"]
     texts = cast("list[object]", prompt) if isinstance(prompt, list) else [prompt]
     if len(texts) != 1 or not isinstance(texts[0], str):
-        raise unsupported("prompt", "Ollama takes one text at a time.")
+        raise unsupported_field("prompt", "Ollama takes one text at a time.")
     suffix = _given(wanted, "suffix")
     return {"prompt": texts[0], **(suffix or {"raw": True})}
 
@@ -125,7 +125,7 @@ def _tools(wanted: Json) -> list[Json]:
     if choice == "none":
         return []
     if choice != "auto":
-        raise unsupported("tool_choice", "Ollama cannot be made to call a tool.")
+        raise unsupported_field("tool_choice", "Ollama cannot be made to call a tool.")
     return wanted.get("tools") or []
 
 
@@ -159,7 +159,7 @@ def _content(content: str | list[Json] | None) -> tuple[str, list[str]]:
     urls = [part["image_url"] for part in content if part.get("image_url")]
     others = {part["type"] for part in content} - {"text", "image_url"}
     if others:
-        raise unsupported("messages", f"Ollama takes no parts of type `{min(others)}`.")
+        raise unsupported_field("messages", f"Ollama takes no parts of type `{min(others)}`.")
     plain = [url if isinstance(url, str) else url["url"] for url in urls]
     return "\n".join(texts), [url.partition(",")[2] for url in plain]
 

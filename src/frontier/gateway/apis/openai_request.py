@@ -10,8 +10,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from frontier.gateway.apis.api import BadRequestError
-from frontier.gateway.apis.json_body import bad, decoded, without_bom
-from frontier.gateway.errors import Problem
+from frontier.gateway.apis.json_body import bad, decoded, unsupported, without_bom
 
 _PATH: Final = re.compile(r" - at `\$\.?(\w*).*`$")
 _MISSING: Final = re.compile(r"missing required field `(\w+)`")
@@ -141,13 +140,13 @@ class WantedChat(WantedGeneration, frozen=True):
 
     def _check_support(self) -> None:
         if self.modalities and self.modalities != ["text"]:
-            raise unsupported("modalities")
+            raise unsupported_field("modalities")
         if self.audio is not None:
-            raise unsupported("audio")
+            raise unsupported_field("audio")
         if self.web_search_options is not None:
-            raise unsupported("web_search_options")
+            raise unsupported_field("web_search_options")
         if self.functions is not None:
-            raise unsupported("functions", "`tools` took its place.")
+            raise unsupported_field("functions", "`tools` took its place.")
 
 
 class WantedText(WantedGeneration, frozen=True):
@@ -225,7 +224,6 @@ def _invalid(error: msgspec.ValidationError) -> BadRequestError:
     return bad(f"The field `{found[1]}` is not valid: {message[: found.start()]}", found[1])
 
 
-def unsupported(param: str, why: str = "No engine here can do that.") -> BadRequestError:
+def unsupported_field(param: str, why: str = "No engine here can do that.") -> BadRequestError:
     """Return the 400 for a field that means something, but not here."""
-    message = f"The field `{param}` is not supported: {why}"
-    return BadRequestError(Problem(400, message, code="unsupported_parameter", param=param))
+    return unsupported(f"The field `{param}` is not supported: {why}", param)
