@@ -79,7 +79,7 @@ async def _ask(kind: str, pool: "Pool", name: str) -> int:
                     return loaded(await fetch(pool, "/api/ps"), name)
                 case _:
                     return listed(await fetch(pool, "/v1/models"), name)
-    except (OSError, TimeoutError, msgspec.MsgspecError):
+    except (OSError, TimeoutError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return 0
 
 

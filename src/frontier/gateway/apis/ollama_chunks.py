@@ -200,7 +200,7 @@ class EmbeddingsAnswer(DocumentAnswer):
         """
         try:
             found = msgspec.json.decode(body, type=_Embedded)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadAnswerError(SENSELESS) from error
         count = found.prompt_eval_count
         self.tokens = count, 0, 0

@@ -170,6 +170,6 @@ def _call(call: Json, names: dict[str, str]) -> Json:
     names[str(call.get("id") or "")] = name
     try:
         arguments: Any = msgspec.json.decode(function.get("arguments") or "{}")
-    except (msgspec.DecodeError, TypeError) as error:
+    except (msgspec.DecodeError, TypeError, RecursionError) as error:
         raise bad(f"The arguments of `{name}` are not valid JSON.", "messages") from error
     return {"id": call.get("id"), "function": {"name": name, "arguments": arguments}}

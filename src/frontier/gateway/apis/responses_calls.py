@@ -81,5 +81,5 @@ class CustomCallItem(CallItem):
         arguments = "".join(self.pieces)
         try:
             return _INPUT.decode(arguments).input
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return arguments

@@ -231,7 +231,7 @@ def _logprobs(raw: msgspec.Raw) -> list[Document]:
     """Return an engine's probabilities as clients want them: every field there."""
     try:
         found = _LOGPROBS.decode(raw) if bytes(raw) else None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BadAnswerError(bad_gateway("sent an answer that makes no sense")) from error
     return [
         _token(token) | {"top_logprobs": [_token(top) for top in token.top_logprobs or ()]}
