@@ -241,6 +241,24 @@ def test_a_long_stream_keeps_nothing() -> None:
     assert held < 20_000
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_another_name_for_the_engine_is_put_into_any_body_that_was_taken(path: str) -> None:
+    spelled = TABLE.find("ollama:latest")
+    assert spelled is not None
+    body = b'\xef\xbb\xbf{"model": "ollama:latest", "prompt": "a", "input": "a", "\xc3\xa9": 1}'
+
+    found = OLLAMA.read(path, body).outgoing(spelled.each[0])
+
+    assert isinstance(found, Outgoing)
+    assert json.loads(found.body)["model"] == "ollama"
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_text_that_nobody_reads_has_to_be_text_too(path: str) -> None:
+    with pytest.raises(BadRequestError, match="not valid UTF-8"):
+        OLLAMA.read(path, b'{"model": "ollama", "prompt": "a", "\xff": "nobody reads this"}')
+
+
 def test_a_failure_is_a_plain_string() -> None:
     problem = Problem(502, "The engine \u2028 died.")
 

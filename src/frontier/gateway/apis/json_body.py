@@ -55,8 +55,7 @@ def decoded(
         raise bad("The request body is missing.")
     try:
         found = decode(body)
-        if not body.isascii():
-            body.decode()  # msgspec skips what it does not return; llama.cpp answers 500
+        check_text(body)
     except msgspec.ValidationError as error:
         raise complaint(error) from error
     except msgspec.DecodeError as error:
@@ -66,6 +65,16 @@ def decoded(
     except RecursionError as error:
         raise bad("The request body is nested too deeply.") from error
     return found
+
+
+def check_text(body: bytes) -> None:
+    """Look at the text that a decoder skips because nobody wants it; llama.cpp answers 500 to it.
+
+    Raises:
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    if not body.isascii():
+        body.decode()
 
 
 def without_bom(body: bytes) -> bytes:

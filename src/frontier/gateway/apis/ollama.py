@@ -6,6 +6,7 @@ import msgspec
 
 from frontier.gateway.apis import ollama_messages
 from frontier.gateway.apis.api import Ask
+from frontier.gateway.apis.json_body import without_bom
 from frontier.gateway.apis.ollama_body import (
     Body,
     Chat,
@@ -50,6 +51,7 @@ class Ollama:
             BadRequestError: no JSON object, a field is missing, of the wrong type, or means
                 nothing.
         """
+        body = without_bom(body)
         match path:
             case "/api/chat":
                 return self._chat(path, body)

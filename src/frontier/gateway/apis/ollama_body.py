@@ -6,12 +6,12 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from frontier.gateway.apis.api import BadRequestError
+from frontier.gateway.apis.json_body import check_text, without_bom
 from frontier.gateway.errors import Problem
 
 T = TypeVar("T")
 
 Levels: Final = ("low", "medium", "high", "max")
-_BOM: Final = b"\xef\xbb\xbf"
 _DURATION: Final = re.compile(r"[+-]?((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+", re.ASCII)
 _STEP: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 _LONGEST: Final = 100
@@ -123,11 +123,12 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     Raises:
         BadRequestError: it is missing, no JSON object, or a field has the wrong type.
     """
-    body = body.removeprefix(_BOM)
+    body = without_bom(body)
     if not body:
         raise bad("missing request body")
     try:
-        return decoder.decode(body)
+        found = decoder.decode(body)
+        check_text(body)
     except msgspec.ValidationError as error:
         raise bad(f"invalid request: {error}") from error
     except msgspec.DecodeError as error:
@@ -136,6 +137,7 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         raise bad("the request body is not valid UTF-8") from error
     except RecursionError as error:
         raise bad("the request body is nested too deeply") from error
+    return found
 
 
 def seconds(keep_alive: float | str | None) -> float | None:
