@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from frontier.gateway.apis.api import Answer, Outgoing
-from frontier.gateway.apis.json_body import bad
+from frontier.gateway.apis.json_body import bad, decoded
 from frontier.gateway.apis.ollama_chunks import EmbeddingsAnswer, NativeAnswer
 from frontier.gateway.apis.openai_request import unsupported_field
 from frontier.gateway.routes import Route
@@ -37,6 +37,34 @@ _THINK: Final = {
 }
 
 
+class _Function(msgspec.Struct, frozen=True):
+    name: str | None = None
+
+
+class _Call(msgspec.Struct, frozen=True):
+    function: _Function | None = None
+
+
+class _Part(msgspec.Struct, frozen=True):
+    text: str | None = None
+
+
+class _Message(msgspec.Struct, frozen=True):
+    content: str | list[_Part] | None = None
+    tool_calls: list[_Call] | None = None
+
+
+class _Shape(msgspec.Struct, frozen=True):
+    """What only this engine makes us read, and others judge themselves."""
+
+    messages: list[_Message] = []
+    options: Json | None = None
+    tools: list[Json] | None = None
+
+
+_SHAPE: Final = msgspec.json.Decoder(_Shape)
+
+
 def outgoing(path: str, body: bytes, route: Route, answer: Answer) -> Outgoing:
     """Return a request for Ollama's own API.
 
@@ -47,8 +75,9 @@ def outgoing(path: str, body: bytes, route: Route, answer: Answer) -> Outgoing:
         answer: Takes what Ollama says, in OpenAI's terms again.
 
     Raises:
-        BadRequestError: Ollama cannot do that.
+        BadRequestError: Ollama cannot do that, or a field has the wrong type.
     """
+    decoded(_SHAPE.decode, body)
     wanted: Json = msgspec.json.decode(body)
     request: Json = {"model": route.upstream_model}
     match path:
@@ -155,7 +184,7 @@ def _content(content: str | list[Json] | None) -> tuple[str, list[str]]:
     """Return the text, and the images as base64."""
     if content is None or isinstance(content, str):
         return content or "", []
-    texts = [part["text"] for part in content if part["type"] == "text"]
+    texts = [part.get("text") or "" for part in content if part["type"] == "text"]
     urls = [part["image_url"] for part in content if part.get("image_url")]
     others = {part["type"] for part in content} - {"text", "image_url"}
     if others:

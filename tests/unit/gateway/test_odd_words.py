@@ -1,4 +1,4 @@
-"""Words of engines, and of models, that are nested deeper than anything may be."""
+"""What engines, models and clients say that no program expects: nested too deep, of odd types."""
 
 import json
 from pathlib import Path
@@ -71,3 +71,20 @@ def test_arguments_nested_too_deeply_are_the_clients_fault() -> None:
 
     with pytest.raises(BadRequestError, match="arguments of `f` are not valid JSON"):
         asked("/v1/chat/completions", messages=messages).outgoing(route("ollama"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": ["a"]}]}]}, "text"),
+        ({"messages": [{"role": "assistant", "tool_calls": ["f"]}]}, "tool_calls"),
+        ({"messages": [{"role": "assistant", "tool_calls": [{"function": "f"}]}]}, "function"),
+        ({"messages": MESSAGES, "options": ["seed"]}, "options"),
+        ({"messages": MESSAGES, "tools": {"f": 1}}, "tools"),
+    ],
+)
+def test_what_only_ollamas_engine_makes_us_read_has_the_right_type(
+    fields: dict[str, Any], where: str
+) -> None:
+    with pytest.raises(BadRequestError, match=f"{where}.* is not valid"):
+        asked("/v1/chat/completions", **fields).outgoing(route("ollama"))
