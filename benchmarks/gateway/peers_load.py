@@ -74,10 +74,10 @@ def running(names: list[str]) -> Generator[tuple[Load, list[Gateway]]]:
     clients, engine, awake = _built()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        _start(stack, [str(awake), "900"], core=0, nice=0)  # or the core's wake-ups are measured
         process = _start(stack, [str(clients), "-I", str(ENGINE)], core=1, piped=True)
         _start(stack, [str(engine), str(DIRECT)], core=0)
         gateways = [_gateway(stack, name, _FIRST_PORT + i, folder) for i, name in enumerate(names)]
+        _start(stack, [str(awake), "900"], core=0, nice=0)  # or the core's wake-ups are measured
         load = Load(process)
         for gateway in (direct(), *gateways):
             load.run(gateway, c=16, d=0.5, w=0.5)
