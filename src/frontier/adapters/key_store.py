@@ -52,5 +52,13 @@ class KeyStore:
         Raises:
             StorageError: full disk, read-only file system, no permission.
         """
+        self.put_back(key_file.render(keys))
+
+    def put_back(self, content: str | bytes) -> None:
+        """Replace the file by *content*, as it was before; the caller holds the workspace's lock.
+
+        Raises:
+            StorageError: as `save`.
+        """
         owner = UID if os.geteuid() == 0 else None  # root's containers have a user of their own
-        write_atomic(self.path, key_file.render(keys), mode=0o600, owner=owner)
+        write_atomic(self.path, content, mode=0o600, owner=owner)

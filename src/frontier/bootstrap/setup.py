@@ -93,7 +93,6 @@ class SettingUp:
         Raises:
             RefusedError: there is a key of that name.
         """
-        from frontier.adapters.files import write_atomic
         from frontier.domain.keys import Key
         from frontier.usecases import keys
 
@@ -102,15 +101,23 @@ class SettingUp:
             return
         services, now, path = self.services, datetime.now(UTC), self.services.keys.path
         with services.changing("setup"):
-            before = path.read_bytes() if path.exists() else None
+            before = path.read_bytes() if path.exists() else b""
             services.snapshots.take("setup")
-            wanted = Key(id="", name=name, sha256="", created=now)
-            secret = keys.create(services.keys, wanted, now).secret
+            made = keys.create(services.keys, Key(id="", name=name, sha256="", created=now), now)
+            after = path.read_bytes()
         try:
-            yield secret
+            yield made.secret
         except BaseException:
-            if before is None:
-                path.unlink(missing_ok=True)
-            else:
-                write_atomic(path, before, mode=0o600)
+            with services.changing("setup"):
+                self._take_back(made.key.id, before, after)
             raise
+
+    def _take_back(self, key_id: str, before: bytes, after: bytes) -> None:
+        """Remove the key *key_id*; whoever changed others meanwhile loses nothing."""
+        store = self.services.keys
+        if store.path.read_bytes() != after:
+            store.save(key for key in store.load() if key.id != key_id)
+        elif before:
+            store.put_back(before)
+        else:
+            store.path.unlink()
