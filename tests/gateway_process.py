@@ -79,6 +79,10 @@ class GatewayProcess:
                 return int(line.split()[1]) * 1024
         raise AssertionError("no VmRSS")
 
+    def forget_peak(self) -> None:
+        """Have the peak begin anew; what ran before had one of its own."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
     def peak_rss_bytes(self) -> int:
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith("VmHWM"):

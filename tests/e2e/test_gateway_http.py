@@ -246,6 +246,7 @@ def test_conformance_015_what_is_too_large_unpacked_is_refused(
 ) -> None:
     body = b'{"model":"m","messages":[{"role":"user","content":"' + b"x" * 50 * MIB
     bomb = PACKERS[encoding](body)
+    gateway.forget_peak()
     before = gateway.rss_bytes()
 
     got = ask(gateway.port, bomb, Content_Encoding=encoding)

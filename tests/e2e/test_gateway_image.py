@@ -21,7 +21,7 @@ from frontier.adapters.wheels import Wheels, open_wheels
 from frontier.domain.errors import DownloadError, FrontierError, RuntimeFailedError
 from waiting import until
 
-LIMIT_BYTES = 20_000_000
+LIMIT_BYTES = 34_000_000  # 14 of them are uvloop
 READY_S = 20.0
 
 
@@ -137,7 +137,7 @@ def test_it_stops_in_order_when_docker_asks(
     assert docker("inspect", "--format", "{{.State.ExitCode}}", gateway.id) == "0"
 
 
-def test_it_adds_less_than_20_mb_to_its_base(
+def test_it_adds_less_than_34_mb_to_its_base(
     image: GatewayImage, docker_images: dict[str, str]
 ) -> None:
     def size_bytes(reference: str) -> int:

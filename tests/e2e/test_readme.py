@@ -161,7 +161,7 @@ def test_the_readmes_python_streams_an_answer(frontier: Frontier) -> None:
     code = found[1].replace("http://127.0.0.1:11434", frontier.url)
 
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=240
     )
 
     assert done.stdout.strip()
