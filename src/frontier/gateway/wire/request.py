@@ -116,9 +116,10 @@ class Request:
         return body
 
     def let_go(self) -> None:
-        """Forget what was asked."""
+        """Forget what was asked: a long prompt would wait for the next tick."""
         self.parts.clear()
-        self.ask = cast("Ask", None)  # a long prompt would wait for the next tick
+        self.ask = cast("Ask", None)
+        self.opened = None  # an answer knows what it answers
 
 
 def _is_printable(text: bytes) -> bool:
