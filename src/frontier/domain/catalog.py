@@ -41,13 +41,16 @@ class Architecture:
     kv_bytes_published: int = 0
 
     @property
+    def cache_elements(self) -> int:
+        """Elements that one layer keeps per token, 0 where that is unknown."""
+        if self.kv_lora_rank:
+            return self.kv_lora_rank + self.rope_length
+        return self.kv_heads * (self.key_length + self.value_length)
+
+    @property
     def kv_bytes_per_token(self) -> int | None:
         """Return what one more token of context takes at 16 bits, None where that is unknown."""
-        if self.kv_lora_rank:
-            per_layer = self.kv_lora_rank + self.rope_length
-        else:
-            per_layer = self.kv_heads * (self.key_length + self.value_length)
-        return self.kv_layers * per_layer * _KV_BYTES or self.kv_bytes_published or None
+        return self.kv_layers * self.cache_elements * _KV_BYTES or self.kv_bytes_published or None
 
     def kv_bytes(self, tokens: int) -> int | None:
         """Return the KV cache of one sequence of *tokens* at 16 bits, None where it is unknown."""

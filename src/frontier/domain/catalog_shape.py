@@ -71,10 +71,9 @@ def _width(parameters: int, layers: int) -> int:
 
 
 def _caches(architecture: Architecture) -> tuple[Cache, ...]:
+    elements = architecture.cache_elements
     if architecture.kv_lora_rank:
-        elements = architecture.kv_lora_rank + architecture.rope_length
         return (Cache(layers=architecture.kv_layers, elements=elements),)
-    elements = architecture.kv_heads * (architecture.key_length + architecture.value_length)
     if not elements or not architecture.kv_layers:
         published = architecture.kv_bytes_published // _BITS_16
         return (Cache(layers=1, elements=published or _UNKNOWN_ELEMENTS),)

@@ -28,18 +28,6 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "workspace"
 
 
-@pytest.fixture
-def cli(workspace: Path) -> Run:
-    def run(*args: str) -> str:
-        session = Session(Services(chosen=workspace), quiet=True)
-        result = CliRunner().invoke(command.app, list(args), obj=session)
-        if result.exception:
-            raise result.exception
-        return result.stdout
-
-    return run
-
-
 def test_list_shows_the_models_of_every_engine_and_where_they_lie(
     cli: Run, workspace: Path
 ) -> None:

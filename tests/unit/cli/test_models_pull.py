@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import typer
-from typer.testing import CliRunner
 
 import model_stores
 from fake_index import Server, gguf
@@ -38,18 +37,6 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "    ollama: {tag: 'theirs:1b', about: 5000}\n"
     )
     return tmp_path / "workspace"
-
-
-@pytest.fixture
-def cli(workspace: Path) -> Run:
-    def run(*args: str) -> str:
-        session = Session(Services(chosen=workspace), quiet=True)
-        result = CliRunner().invoke(command.app, list(args), obj=session)
-        if result.exception:
-            raise result.exception
-        return result.stdout
-
-    return run
 
 
 @pytest.fixture

@@ -222,11 +222,6 @@ class UpstreamConnection(asyncio.Protocol):
 def end_of_head(data: bytes) -> int:
     """Return where the body begins, behind interim heads; 0 if *data* is no HTTP."""
     start = 0
-    if not data.startswith(_INTERIM):  # as nearly always
-        return data.find(b"\r\n\r\n") + 4 if data.startswith(b"HTTP/1.") else 0
-    while data.startswith(b"HTTP/1.", start):
-        end = data.find(b"\r\n\r\n", start) + 4
-        if not data.startswith(_INTERIM, start):
-            return max(end, 0)
-        start = end
-    return 0
+    while data.startswith(_INTERIM, start):
+        start = data.find(b"\r\n\r\n", start) + 4
+    return data.find(b"\r\n\r\n", start) + 4 if data.startswith(b"HTTP/1.", start) else 0
