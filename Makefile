@@ -1,7 +1,7 @@
 # The daily commands. `make up` and `make test` need nothing but Python 3.11+ and a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help up down install check test unit contract e2e golden images mistral killed soak fuzz docs bench wheel compiled test-compiled clean
+.PHONY: help up down install check test unit contract e2e golden dashboards images mistral killed soak fuzz docs pictures bench wheel compiled test-compiled clean
 
 export PYTHON
 BIN := .venv/bin
@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 
 help:  ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | \
-		awk -F ':.*## *' '{ printf "make %-9s %s\n", $$1, $$2 }'
+		awk -F ':.*## *' '{ printf "make %-10s %s\n", $$1, $$2 }'
 
 up: .venv/.runtime  ## Install what it needs, start, and stream a first token
 	$(BIN)/frontier up $(ARGS)
@@ -52,6 +52,9 @@ golden: .venv/.dev  ## Write the rendered files that tests compare with; review 
 	$(BIN)/python tests/golden_projects.py
 	$(BIN)/python docs/memory_tables.py
 
+dashboards: .venv/.dev  ## Write Grafana's dashboards from scripts/dashboards
+	PYTHONPATH=scripts $(BIN)/python -m dashboards
+
 mistral: .venv/.dev  ## The real mistral.rs from crates.io; 20 minutes the first time
 	$(PYTEST) tests/e2e/mistral_real.py $(ARGS)
 
@@ -59,6 +62,7 @@ killed: images  ## Commands on containers killed at every single step; two hours
 	$(PYTEST) tests/e2e/stacks_killed_everywhere.py -s $(ARGS)
 
 soak: .venv/.dev  ## Ten minutes of load on the gateway while engines die and routes change
+	FRONTIER_RELOADS=1000 $(PYTEST) -s tests/e2e/test_gateway_keys.py -k reloads_of_keys $(ARGS)
 	FRONTIER_SOAK_S=600 $(PYTEST) -s tests/e2e/test_gateway_soak.py $(ARGS)
 
 fuzz: .venv/.dev  ## 200 000 nearly right requests over the gateway's parsers and translators
@@ -66,6 +70,11 @@ fuzz: .venv/.dev  ## 200 000 nearly right requests over the gateway's parsers an
 
 docs: .venv/.dev  ## The documentation, in docs/_build
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build
+
+pictures: .venv/.dev  ## The pictures of the documentation, from real stacks under load
+	$(BIN)/python docs/report_pictures.py
+	$(BIN)/python docs/top_pictures.py
+	PYTHONPATH=scripts:tests $(BIN)/python docs/dashboard_pictures.py
 
 bench: .venv/.dev  ## Benchmarks with a bound that fails them
 	$(BIN)/python benchmarks/startup.py --check
@@ -87,7 +96,7 @@ test-compiled: compiled  ## The gateway's wire, as machine code, against the tes
 	PYTHONPATH=build/compiled $(BIN)/python -c \
 		'from frontier.gateway.wire import relay as r; assert r.__file__.endswith(".so"), r.__file__'
 	PYTHONPATH=build/compiled $(PYTEST) --numprocesses 2 --dist loadfile \
-		-k "not thousand" \
+		-k "not reloads_of_keys and not thousands" \
 		$(foreach what,http relay failures keys answers,tests/e2e/test_gateway_$(what).py) $(ARGS)
 
 clean:  ## Remove what was built and measured; keeps .venv

@@ -8,9 +8,11 @@ from typing import Any
 from docker_fixtures import ComposeProject
 from docker_images import docker
 from frontier.adapters.docker import DockerRuntime
+from frontier.adapters.engine_record import EngineRecord
 from frontier.adapters.workspace import Workspace
 from frontier.domain.containers import Containers, labelled
-from frontier.domain.project import Project
+from frontier.domain.facts import Facts, Loads
+from frontier.domain.project import Project, Route
 from frontier.domain.state import DaemonState, ServiceState
 from native_harness import Silent
 
@@ -33,7 +35,9 @@ def declare(
     name: str, services: Mapping[str, Any], *, document: Mapping[str, Any] = {}, **more: Any
 ) -> Project:
     containers = Containers(document={"name": name, "services": dict(services), **document}, **more)
-    return Project(name=name, stack="test", containers=labelled(containers))
+    # every service counts as an engine of the model that is called as it is
+    routes = tuple(Route(model=each, service=each, backend="test") for each in services)
+    return Project(name=name, stack="test", containers=labelled(containers), routes=routes)
 
 
 class Docked:
@@ -41,7 +45,8 @@ class Docked:
 
     def __init__(self, root: Path, project: ComposeProject, image: str) -> None:
         self.workspace = Workspace(root)
-        self.runtime = DockerRuntime(self.workspace)
+        record = EngineRecord(self.workspace, lambda _state, _backend: None)
+        self.runtime = DockerRuntime(self.workspace, record=record)
         self.project, self.image = project, image
 
     @property
@@ -63,6 +68,11 @@ class Docked:
         found = state.service(service) if state else None
         assert found is not None, state
         return found
+
+    def loads(self, service: str) -> Loads:
+        """How *service* was started so far, as the gateway's metrics tell it."""
+        facts = Facts.from_json(self.workspace.facts_file.read_bytes())
+        return facts.loads_of(("test", service))
 
     def container(self, service: str) -> str:
         labels = (

@@ -22,16 +22,17 @@ ROOTS = {
         suite="trixie",
         packages=(
             *_SHELL, "bash", "busybox-static", "grep", "sed",
-            "nginx", "prometheus", "prometheus-node-exporter", "python3",
+            "nginx", "prometheus", "prometheus-alertmanager", "prometheus-node-exporter", "python3",
         ),
         # the official images have wget where these have curl, and other names for programs
         links={
             "usr/bin/wget": "busybox",
+            "usr/bin/alertmanager": "prometheus-alertmanager",
             "usr/bin/node_exporter": "prometheus-node-exporter",
             "var/log/nginx/access.log": "/dev/stdout",
             "var/log/nginx/error.log": "/dev/stderr",
         },
-        folders=("prometheus", "var/cache/nginx"),
+        folders=("alertmanager", "prometheus", "var/cache/nginx"),
         scripts={"docker-entrypoint.sh": '#!/bin/sh\nexec "$@"\n'},
     ),
     # llama.cpp came to Debian after trixie; a processor's own back end is chosen at run time
@@ -43,6 +44,7 @@ ROOTS = {
     ),
 }  # fmt: skip
 IMAGES = {
+    "ALERTMANAGER_IMAGE": ("alertmanager", "trixie"),
     "GATEWAY_BASE_IMAGE": ("python", "trixie"),
     "LLAMACPP_IMAGE": ("llamacpp", "forky"),
     "NGINX_IMAGE": ("nginx", "trixie"),

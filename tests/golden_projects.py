@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from compose_specs import folders, shared, shipped, spec
-from frontier.adapters import catalog_file
+from frontier.adapters import bench_files, catalog_file
 from frontier.adapters.stack_file import json_schema
 from frontier.adapters.troubles import load as load_troubles
 from frontier.domain.project import Project
@@ -24,6 +24,8 @@ FOLDER: Final = Path(__file__).parent / "golden" / "compose"
 TROUBLES: Final = Path(__file__).parents[1] / "docs" / "how-to" / "troubleshooting.md"
 SCHEMA: Final = Path(__file__).parents[1] / "docs" / "reference" / "stack.schema.json"
 CATALOG_SCHEMA: Final = SCHEMA.with_name("catalog.schema.json")
+BENCH_SCHEMA: Final = SCHEMA.with_name("bench.schema.json")
+DASHBOARDS: Final = "live/grafana/"
 FRONTS: Final[dict[str, dict[str, Any]]] = {
     "plain": {},
     "monitoring": {"monitoring": True},
@@ -51,11 +53,16 @@ def golden_text(project: Project) -> str:
     assert containers is not None
     parts = [to_yaml(containers)]
     for path, text in sorted(containers.files.items()):
-        rows = (f"# {row}".rstrip() + "\n" for row in text.splitlines())
+        rows = (f"# {row}".rstrip() + "\n" for row in _shown(path, text).splitlines())
         parts += [f"\n# --- {path}\n", *rows]
     kept = {**containers.secrets, **containers.links}
     parts += [f"\n# --- {path} <- {source}\n" for path, source in sorted(kept.items())]
     return "".join(parts)
+
+
+def _shown(path: str, text: str) -> str:
+    """Return *text*, short where something else judges it: `make dashboards`, promtool."""
+    return "as shipped" if path.startswith(DASHBOARDS) or "/rules/" in path else text
 
 
 def main() -> int:
@@ -68,6 +75,7 @@ def main() -> int:
     TROUBLES.write_text(troubles.page(load_troubles()))
     SCHEMA.write_text(json.dumps(json_schema(), indent=2) + "\n")
     CATALOG_SCHEMA.write_text(json.dumps(catalog_file.json_schema(), indent=2) + "\n")
+    BENCH_SCHEMA.write_text(json.dumps(bench_files.json_schema(), indent=2) + "\n")
     sys.stdout.write(f"{len(found)} golden files\n")
     return 0
 

@@ -95,6 +95,8 @@ class FakeBoard:
         self.project: Project | FrontierError = project
         self.states: list[DaemonState] = []
         self.routes: list[str] = []
+        self.starts: list[tuple[str, str]] = []
+        self.targets: list[str] = []
 
     def load(self) -> Project:
         if isinstance(self.project, FrontierError):
@@ -107,6 +109,12 @@ class FakeBoard:
     def publish_routes(self, text: str) -> None:
         self.routes.append(text)
         self.events.append("routes to 5001" if ":5001" in text else "no routes")
+
+    async def note_start(self, _project: Project, state: ServiceState) -> None:
+        self.starts.append((state.name, state.phase))
+
+    def publish_targets(self, text: str) -> None:
+        self.targets.append(text)
 
 
 class World:

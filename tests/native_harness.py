@@ -14,6 +14,7 @@ from frontier.adapters import guard
 from frontier.adapters.native import NativeRuntime
 from frontier.adapters.native_leftovers import MARK
 from frontier.adapters.workspace import Workspace
+from frontier.domain.facts import Facts, Loads
 from frontier.domain.project import Project, Route, Service
 from frontier.domain.state import DaemonState, ServiceState
 from native_fakes import engine
@@ -69,6 +70,11 @@ class Native:
         state = self.daemon().service(name)
         assert state is not None, self.log("daemon")
         return state
+
+    def loads(self) -> Loads:
+        """How the engine was started so far, as the gateway's metrics tell it."""
+        facts = Facts.from_json(self.workspace.facts_file.read_bytes())
+        return facts.loads_of(("llamacpp", "tiny"))
 
     def until(self, name: str, phase: str, *, not_pid: int | None = -1) -> ServiceState:
         def arrived() -> ServiceState | None:

@@ -16,10 +16,14 @@ MODEL = "smollm2:135m"
 
 
 @contextlib.contextmanager
-def llama_cpp(weights: Path, *, context: int, parallel: int = 2) -> Generator[int]:
+def llama_cpp(
+    weights: Path, *, context: int, parallel: int = 2, threads: int = 0
+) -> Generator[int]:
     """Yield the port of the llama.cpp server that `up` starts."""
     argv = find_engine(sys.executable, path="").argv
-    spec = EngineSpec(argv=argv, model=MODEL, path=weights, context=context, parallel=parallel)
+    spec = EngineSpec(
+        argv=argv, model=MODEL, path=weights, context=context, parallel=parallel, threads=threads
+    )
     gateway = GatewaySpec(python="", bind="127.0.0.1", ports=(1,), config=())
     port = free_port()
     process = subprocess.Popen(

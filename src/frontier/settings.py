@@ -1,5 +1,6 @@
 """Every setting, its default and what it does; read once, then turned into plain values."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -12,6 +13,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from frontier.domain.units import seconds_of
+
 
 def _sendable(key: SecretStr | None) -> SecretStr | None:
     """Refuse a key that no HTTP header can carry."""
@@ -20,10 +23,37 @@ def _sendable(key: SecretStr | None) -> SecretStr | None:
     return key
 
 
+def _duration(text: str) -> str:
+    """Refuse what Prometheus would not read as a duration above zero."""
+    if not seconds_of(text):
+        raise PydanticCustomError("duration", "Write a duration such as 15s, 1m30s or 15d")
+    return text
+
+
+def _interval(text: str) -> str:
+    """Refuse an interval that leaves alerts, which look at five minutes, without samples."""
+    if not 1 <= seconds_of(_duration(text)) <= _LONGEST_INTERVAL_S:
+        raise PydanticCustomError("interval", "Write 1s to 1m: alerts look at windows of 5 minutes")
+    return text
+
+
+def _callable(url: SecretStr | None) -> SecretStr | None:
+    """Refuse what is no address that can be called."""
+    if url and not re.fullmatch(r"https?://[!-~]+", url.get_secret_value()):
+        raise PydanticCustomError("url", "Write an address that begins with http:// or https://")
+    return url
+
+
+_LONGEST_INTERVAL_S = 60
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 ContextLength = Annotated[int, Field(ge=256)]
 Key = Annotated[SecretStr | None, AfterValidator(_sendable)]
+Url = Annotated[SecretStr | None, AfterValidator(_callable)]
+Duration = Annotated[str, AfterValidator(_duration)]
+Interval = Annotated[str, AfterValidator(_interval)]
+Positive = Annotated[float, Field(gt=0)]
+Ratio = Annotated[float, Field(gt=0, lt=1)]
 Origins = Annotated[
     str,
     Field(pattern=r"^$|^(\*|[a-z][a-z0-9+.-]*://[^\s,/]+)(,(\*|[a-z][a-z0-9+.-]*://[^\s,/]+))*$"),
@@ -122,6 +152,9 @@ class Settings(BaseSettings):
     )
     cache_size: NonNegativeInt = _setting(512, "Memory of the engine's prompt cache, MiB.")
     enable_cache: bool = _setting(True, "Keep prompts of finished requests for reuse.")
+    batch_size: Annotated[int, Field(ge=1, le=8192)] = _setting(
+        512, "Tokens that llama.cpp computes at once; an embedding's input is at most as long."
+    )
     kv_cache_type: Literal["f16", "q8_0", "q4_0"] = _setting(
         "f16", "Numbers of the KV cache of llama.cpp and Ollama; fewer bits hold more context."
     )
@@ -224,6 +257,9 @@ class Settings(BaseSettings):
     node_exporter_image: str = _setting(
         "", "Image of the node exporter; empty means the stack's own choice."
     )
+    alertmanager_image: str = _setting(
+        "", "Image of Alertmanager; empty means the stack's own choice."
+    )
     nginx_image: str = _setting("", "Image of nginx; empty means the stack's own choice.")
     # Monitoring
     enable_monitoring: bool = _setting(
@@ -236,10 +272,54 @@ class Settings(BaseSettings):
     )
     grafana_port: Port = _setting(3000, "Port of Grafana; 0 leaves Grafana out.")
     prometheus_port: Port = _setting(9090, "Port of Prometheus.")
-    prometheus_retention: str = _setting("15d", "How long Prometheus keeps samples.")
-    prometheus_scrape_interval: str = _setting("15s", "How often Prometheus scrapes.")
+    prometheus_retention: Duration = _setting("15d", "How long Prometheus keeps samples.")
+    prometheus_scrape_interval: Interval = _setting(
+        "15s", "How often Prometheus scrapes and judges alerts, 1s to 1m."
+    )
+    node_exporter_port: Port = _setting(
+        0, "Loopback port of the node exporter; 0: Docker publishes none, natively there is none."
+    )
     enable_gpu_monitoring: bool | None = _setting(
         None, "Run NVIDIA's exporter; unset decides by the hardware."
+    )
+    # Alerts
+    alert_webhook_url: Url = _setting(
+        None, "Where Alertmanager posts alerts; it runs once this or ALERT_DEADMAN_URL is set."
+    )
+    alert_deadman_url: Url = _setting(
+        None, "What Alertmanager calls every minute while alerts could reach you."
+    )
+    alertmanager_port: Port = _setting(9093, "Loopback port of Alertmanager.")
+    alert_error_ratio: Ratio = _setting(0.01, "HighErrorRate: share of requests that fail.")
+    alert_slo: Ratio = _setting(
+        0.99, "Share of requests that is to succeed; ErrorBudgetBurn... watch what is left."
+    )
+    alert_latency_s: Positive = _setting(
+        2, "HighLatency: seconds of the 95th percentile of answers that are not streamed."
+    )
+    alert_ttft_s: Positive = _setting(
+        5, "HighTTFT: seconds of the 95th percentile to the first token of a stream."
+    )
+    alert_queue: NonNegativeInt = _setting(
+        10, "EngineQueueGrowing: requests that wait for one model."
+    )
+    alert_cache_hit_ratio: Ratio = _setting(
+        0.6, "LowCacheHitRate: share of prompt tokens that engines had in their cache."
+    )
+    alert_memory_bytes: PositiveInt = _setting(
+        3500000000,
+        "HighMemoryUsage: memory of the gateway; in a container at most 90 % of its own.",
+    )
+    alert_cpu_ratio: Ratio = _setting(0.8, "HighCPUUsage: share of the machine's processors.")
+    alert_connections: PositiveInt = _setting(
+        900, "HighConnectionCount: open connections of the gateway."
+    )
+    alert_daily_cost_usd: Positive = _setting(100, "HighDailyCost: US dollars in a day.")
+    alert_cost_spike: Annotated[float, Field(gt=1)] = _setting(
+        1.5, "CostSpike: times what the day before cost per hour."
+    )
+    alert_certificate_days: Positive = _setting(
+        14, "CertificateExpiring: days that a certificate is still valid."
     )
     # nginx
     enable_nginx: bool = _setting(False, "Put nginx in front of the gateway.")
@@ -274,7 +354,7 @@ class Settings(BaseSettings):
     log_level: str = _setting(
         "info",
         "Kept from the published specification.",
-        no_effect="the access log is one line per request, always; errors are always logged",
+        no_effect="all is written, and programs share the name; `frontier logs --level` filters",
     )
     enable_debug: str = _setting(
         "false",

@@ -332,7 +332,8 @@ LIAR = """#!/bin/sh
 # A llama.cpp that lists a GPU and then computes on the processor.
 case "$1" in
 --help) exec {python} -c 'print("--model --alias --host --port --ctx-size --parallel --cache-ram \
---pooling --threads --flash-attn --metrics --embeddings --kv-unified --no-context-shift")' ;;
+--pooling --threads --batch-size --ubatch-size --flash-attn --metrics --embeddings \
+--kv-unified --no-context-shift")' ;;
 --list-devices) cat {devices}; exit 0 ;;
 esac
 exec {python} -m frontier.adapters.llama_server "$@"

@@ -4,7 +4,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,11 @@ import pytest
 from docker_fixtures import ComposeProject
 from docker_harness import SERVE, Docked, declare, docker_children, health
 from docker_images import docker
-from frontier.adapters.all_logs import AllLogs
 from frontier.adapters.docker import DockerRuntime
 from frontier.adapters.docker_cli import docker as docker_cli
 from frontier.adapters.docker_containers import inspected
-from frontier.adapters.logs import Logs
 from frontier.adapters.workspace import Workspace
-from frontier.domain.errors import NotFoundError, NotRunningError
+from frontier.domain.errors import NotRunningError
 from frontier.domain.project import Project
 from native_harness import Silent
 from waiting import until
@@ -214,7 +211,8 @@ def only(document: object, name: str) -> dict[str, object]:
 
 
 def test_restart_starts_one_service_again(docked: Docked) -> None:
-    docked.up(docked.declare(a=docked.service(), b=docked.service()))
+    project = docked.declare(a=docked.service(), b=docked.service())
+    docked.up(project)
     a, b = docked.state("a"), docked.state("b")
 
     docked.runtime.restart("a")
@@ -222,49 +220,10 @@ def test_restart_starts_one_service_again(docked: Docked) -> None:
     again = until(lambda: docked.state("a").pid)
     assert again != a.pid
     assert docked.state("b") == b
+    docked.runtime.wait_ready(project, Silent())
+    assert [sum(docked.loads(name).buckets) for name in ("a", "b")] == [2, 1]
     with pytest.raises(NotRunningError, match="nobody is not running"):
         docked.runtime.restart("nobody")
-
-
-def test_logs_are_lines_of_one_service_or_of_all_with_names(docked: Docked) -> None:
-    said = docked.service("sh", "-c", "echo one; echo two >&2; exec sleep 1000")
-    docked.up(docked.declare(a=said, b=docked.service("sh", "-c", "echo three; exec sleep 1000")))
-    until(lambda: len(list(docked.runtime.logs())) == 3)
-
-    assert sorted(docked.runtime.logs("a")) == ["one", "two"]
-    assert list(docked.runtime.logs("b", tail=5, since="1h")) == ["three"]
-    assert any("b-1" in line and line.endswith("three") for line in docked.runtime.logs())
-    with pytest.raises(NotFoundError, match="there is no service 'c'") as unknown:
-        list(docked.runtime.logs("c"))
-    assert unknown.value.hint == "Known: a, b."
-
-
-def test_between_past_and_present_no_line_is_lost_or_comes_twice(
-    docked: Docked, tmp_path: Path
-) -> None:
-    count = "i=0; while :; do i=$$((i+1)); echo $$i; sleep 0.005; done"
-    docked.up(docked.declare(counter=docked.service("sh", "-c", count)))
-    logs = AllLogs(Logs(tmp_path), lambda: ("counter",), docked.runtime.logs)
-
-    found = [int(line) for _, line in islice(logs.follow(["counter"], tail=20), 300)]
-
-    assert found == [*range(found[0], found[0] + 300)]
-
-
-def test_who_stops_following_logs_leaves_no_process(docked: Docked) -> None:
-    docked.up(docked.declare(a=docked.service("sh", "-c", "echo one; exec sleep 1000")))
-    lines = docked.runtime.logs("a", follow=True)
-    assert next(lines) == "one"
-    assert docker_children() != []
-
-    lines.close()  # type: ignore[attr-defined]
-
-    until(lambda: docker_children() == [])
-
-
-def test_there_are_no_logs_where_nothing_ran(docked: Docked) -> None:
-    with pytest.raises(NotRunningError, match="no container"):
-        list(docked.runtime.logs())
 
 
 def test_images_are_told_by_service_and_missing_ones_by_name(docked: Docked) -> None:

@@ -28,6 +28,7 @@ from frontier.domain.errors import (
     RefusedError,
     RuntimeFailedError,
 )
+from frontier.domain.facts import Loads
 from frontier.domain.project import Project
 from gateway_process import free_port
 from native_harness import Silent
@@ -102,6 +103,7 @@ def test_an_unhealthy_service_is_told_with_what_its_check_said(docked: Docked) -
     error = failing(docked, healthcheck=check)
 
     assert error.message == "engine did not start: its health check fails: model is broken"
+    assert docked.loads("engine") == Loads(failures=1)
 
 
 def test_a_service_that_takes_longer_than_its_budget_is_given_up(docked: Docked) -> None:
@@ -115,6 +117,7 @@ def test_a_service_that_takes_longer_than_its_budget_is_given_up(docked: Docked)
     with pytest.raises(RuntimeFailedError, match="engine is not ready after 1 s") as failed:
         docked.runtime.wait_ready(project, Silent())
 
+    assert docked.loads("engine") == Loads(failures=1)
     assert failed.value.details == "loading"
     assert "its health check says: 503" in failed.value.message
 
@@ -153,6 +156,7 @@ def test_a_dependency_that_fails_is_told_and_not_those_that_wait_for_it(docked: 
 
     assert failed.value.message == "engine did not start: ended with exit code 3"
     assert failed.value.details == "boom"
+    assert (docked.loads("engine"), docked.loads("gateway")) == (Loads(failures=1), Loads())
 
 
 def test_a_gpu_that_docker_cannot_give_is_told_with_how_to_set_it_up(docked: Docked) -> None:

@@ -183,7 +183,8 @@ def program(folder: Path, script: str) -> str:
 
 HELP = (
     "echo '-m, --model FNAME -a, --alias S --host H --port P -c, --ctx-size N -np, --parallel N';"
-    "echo '-cram, --cache-ram N -t, --threads N -fa, --flash-attn [on|off|auto] --metrics'"
+    "echo '-cram, --cache-ram N -t, --threads N -fa, --flash-attn [on|off|auto] --metrics';"
+    "echo '-b, --batch-size N -ub, --ubatch-size N'"
 )
 
 

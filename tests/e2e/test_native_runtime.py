@@ -103,6 +103,8 @@ def test_a_killed_engine_or_guard_is_replaced_and_the_gateway_untouched(
     assert [child for child in children if is_alive(child.pid)] == []
     routes = (native.workspace.run / "routes.yaml").read_text()
     assert f"127.0.0.1:{renewed.port}" in routes
+    until(lambda: sum(native.loads().buckets) == 2, what="the second start")
+    assert native.loads().failures == 0
 
 
 def test_a_killed_gateway_is_replaced_and_the_engine_untouched(native: Native) -> None:
@@ -248,6 +250,8 @@ def test_a_service_that_dies_at_the_start_fails_at_once_with_its_last_words(
     assert error.details.splitlines()[-1] == "last words"
     assert error.hint == "frontier logs llamacpp"
     assert native.until("gateway", "ready")
+    until(lambda: native.loads().failures >= 2, what="the second failure")
+    assert sum(native.loads().buckets) == 0
 
 
 def test_a_service_that_never_gets_healthy_fails_after_its_time(native: Native) -> None:

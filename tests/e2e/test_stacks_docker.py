@@ -3,6 +3,7 @@
 import json
 import os
 import ssl
+import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -28,6 +29,8 @@ def whole(
         docker_images,
         smollm2,
         ENABLE_MONITORING="true",
+        ALERTMANAGER_PORT=str(free_port()),
+        ALERT_WEBHOOK_URL="http://host.docker.internal:9/hidden",
         ENABLE_NGINX="true",
         ENABLE_SSL="true",
         NGINX_HTTP_PORT=str(free_port()),
@@ -47,7 +50,7 @@ def test_select_and_start_end_with_a_token(whole: Stacked) -> None:
     assert whole.started["runtime"] == "docker"
     assert whole.started["answer"]["completion_tokens"] > 0
     assert whole.containers.keys() == {
-        "gateway", "llamacpp", "nginx", "node-exporter", "prometheus",
+        "alertmanager", "gateway", "llamacpp", "nginx", "node-exporter", "prometheus",
     }  # fmt: skip
 
 
@@ -73,6 +76,25 @@ def test_the_engine_answers_through_nginx_with_tls(whole: Stacked) -> None:
     assert text.rstrip().endswith("data: [DONE]")
 
 
+def test_top_sees_containers_with_their_memory_and_the_requests_that_failed(
+    whole: Stacked,
+) -> None:
+    asked = httpx2.get(f"{whole.cli.url}/v1/models/no-such", trust_env=False)
+
+    seen = whole.cli.json("top", "--once", "--interval", "0.5")
+
+    engines = {engine["name"]: engine for engine in seen["engines"]}
+    assert engines.keys() == whole.containers.keys()
+    assert {engine["place"] for engine in engines.values()} == {"container"}
+    engine = engines["llamacpp"]
+    assert (engine["backend"], engine["breaker"], engine["busy"]) == ("llamacpp", "closed", 0)
+    assert engine["container"] == docker(
+        "inspect", "--format", "{{.Name}}", whole.containers["llamacpp"]
+    ).strip().removeprefix("/")
+    assert seen["models"][0]["memory_bytes"] == engine["memory_bytes"] > 50_000_000
+    assert asked.status_code in {error["status"] for error in seen["errors"]}
+
+
 def test_prometheus_scrapes_gateway_engine_and_machine(whole: Stacked) -> None:
     url = f"http://127.0.0.1:{whole.cli.env['PROMETHEUS_PORT']}/api/v1/targets?state=active"
 
@@ -82,7 +104,10 @@ def test_prometheus_scrapes_gateway_engine_and_machine(whole: Stacked) -> None:
         return {target["labels"]["job"]: target["health"] for target in found}
 
     until(lambda: set(targets().values()) == {"up"}, timeout_s=60)
-    assert {"frontier-gateway", "frontier-engine", "frontier-machine"} <= targets().keys()
+    assert targets().keys() == {
+        f"frontier-{what}"
+        for what in ("alertmanager", "engine", "gateway", "machine", "prometheus")
+    }
 
 
 def test_validate_and_test_find_nothing_wrong(whole: Stacked) -> None:
@@ -101,6 +126,8 @@ def test_validate_and_test_find_nothing_wrong(whole: Stacked) -> None:
             "api.models",
             "monitoring.prometheus",
             "monitoring.targets",
+            "monitoring.alerts",
+            "monitoring.alertmanager",
         ),
     }
     assert asked["passed"] >= 18
@@ -120,6 +147,7 @@ def test_validate_tells_what_was_stopped_or_changed_by_hand(whole: Stacked) -> N
     states = {check["id"]: check["state"] for check in report["checks"]}
     assert {name for name, state in states.items() if state in ("warn", "fail")} == {
         *("project.files", "service.prometheus", "monitoring.prometheus", "monitoring.targets"),
+        "monitoring.alerts",
     }
 
 
@@ -143,7 +171,7 @@ def test_only_what_people_open_is_published_and_only_on_loopback(whole: Stacked)
     }
 
     assert {name for name, addresses in published.items() if addresses} == {
-        "gateway", "nginx", "prometheus",
+        "alertmanager", "gateway", "nginx", "prometheus",
     }  # fmt: skip
     assert {address for addresses in published.values() for address in addresses} == {"127.0.0.1"}
 
@@ -152,10 +180,11 @@ def test_no_secret_stands_in_a_definition_or_is_open(whole: Stacked) -> None:
     folder = whole.cli.workspace / ".frontier" / "project"
     readable = [p for p in folder.rglob("*") if p.is_file() and "models" not in p.parts]
 
-    assert not [p for p in readable if "sesame" in p.read_text() and "secrets" not in p.parts]
-    assert "sesame" not in json.dumps(inspected(whole))
-    secret = folder / "secrets" / "api-key"
-    assert secret.stat().st_mode & 0o077 == 0 or secret.parent.stat().st_mode & 0o077 == 0
+    for secret in ("sesame", "9/hidden"):
+        assert not [p for p in readable if secret in p.read_text() and "secrets" not in p.parts]
+        assert secret not in json.dumps(inspected(whole))
+    file = folder / "secrets" / "api-key"
+    assert file.stat().st_mode & 0o077 == 0 or file.parent.stat().st_mode & 0o077 == 0
 
 
 def test_keys_are_followed_by_the_running_container_within_a_second(whole: Stacked) -> None:
@@ -208,6 +237,22 @@ def test_starting_again_restarts_nothing(whole: Stacked) -> None:
 
     assert whole.cli.json("start")["steps"] == []
     assert whole.containers == before
+
+
+def test_metrics_tell_the_engines_one_start_its_processor_and_the_certificate(
+    whole: Stacked,
+) -> None:
+    answer = httpx2.get(f"{whole.cli.url}/metrics", headers={"x-api-key": "sesame"})
+
+    samples = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if line[0] != "#")
+    engine = '{backend="llamacpp",model="smollm2:135m"}'
+    assert samples[f"frontier_model_load_seconds_count{engine}"] == "1"
+    assert 0 < float(samples[f"frontier_model_load_seconds_sum{engine}"]) < 120
+    assert samples[f"frontier_model_load_failures_total{engine}"] == "0"
+    assert samples['frontier_engine_gpu_expected{backend="llamacpp"}'] == "0"
+    assert samples['frontier_engine_gpu_in_use{backend="llamacpp"}'] == "0"
+    ends = float(samples['frontier_tls_not_after_timestamp_seconds{endpoint="nginx"}'])
+    assert 396 < (ends - time.time()) / 86400 < 397
 
 
 def test_a_changed_setting_restarts_only_what_it_concerns_and_says_why(whole: Stacked) -> None:

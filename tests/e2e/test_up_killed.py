@@ -42,7 +42,8 @@ def test_up_killed_at_any_share_of_the_pull_is_taken_up_again(
 
     assert result["answer"]["completion_tokens"] > 0
     assert cli.json("models", "check")["models"][0]["health"] == "ok"
-    assert fetched < len(data) + 4_000_000  # what stood in buffers when it was killed
+    # what stood in the buffers of both sockets when it was killed: up to 4 and 6 MB on Linux
+    assert fetched < len(data) + 12_000_000
     cli.ok("down")
     assert not [p for p in psutil.process_iter(["cmdline"]) if str(tmp_path) in str(p.info)]
 

@@ -67,6 +67,36 @@ def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
     assert value not in loading.value.message + setting.value.message
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("PROMETHEUS_RETENTION", "two weeks", "Write a duration such as 15s, 1m30s or 15d"),
+        ("PROMETHEUS_RETENTION", "0d", "Write a duration"),
+        ("PROMETHEUS_SCRAPE_INTERVAL", "15", "Write a duration"),
+        ("PROMETHEUS_SCRAPE_INTERVAL", "500ms", "Write 1s to 1m"),
+        ("PROMETHEUS_SCRAPE_INTERVAL", "5m", "alerts look at windows of 5 minutes"),
+        ("ALERT_SLO", "99.9", "less than 1"),
+        ("ALERT_COST_SPIKE", "1", "greater than 1"),
+        ("ALERT_MEMORY_BYTES", "3.5GB", "integer"),
+    ],
+)
+def test_what_prometheus_would_not_take_is_refused_by_name(
+    name: str, value: str, wanted: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=rf"\.env:1: {name}: .*{wanted}"):
+        configuration(tmp_path, f"{name}={value}").load()
+
+
+@pytest.mark.parametrize("url", ["chat.example.org/hook", "http://a b", "ftp://x", "https:/x"])
+def test_an_address_that_cannot_be_called_is_refused_and_not_shown(
+    url: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="Write an address that begins with http") as caught:
+        configuration(tmp_path, f"ALERT_WEBHOOK_URL='{url}'").load()
+
+    assert url not in str(caught.value)
+
+
 def test_a_wrong_value_elsewhere_does_not_stop_a_repair(tmp_path: Path) -> None:
     config = configuration(tmp_path, "API_PORT=x\n", environ={"CACHE_SIZE": "y"})
 

@@ -19,6 +19,7 @@ _LAST_LINES = 15
 _GRACE_S = 5.0
 _NEVER_ROTATED = 1 << 50
 _BAR = re.compile(r" *[A-Z][a-z]+ \[[=> ]*\].*|\s+")
+_STAMP = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+Z ", re.MULTILINE)
 _UNITS = re.compile(rb"Building \[[^\]]*\] +(\d+)/(\d+)")
 
 # What a line of the log means, and what to do about it; the first that fits counts.
@@ -158,8 +159,8 @@ class Cargo:
 
 
 def _lines(raw: bytes) -> list[str]:
-    """Return the lines of *raw* without cargo's progress bars."""
-    parts = re.split(r"[\r\n]+", raw.decode(errors="replace"))
+    """Return the lines of *raw* without the guard's times and cargo's progress bars."""
+    parts = re.split(r"[\r\n]+", _STAMP.sub("", raw.decode(errors="replace")))
     return [line.rstrip() for line in parts if not _BAR.fullmatch(line) and line]
 
 

@@ -101,6 +101,19 @@ def self_signed(folder: Path, hosts: Sequence[str]) -> Certificate:
     return files.pem
 
 
+def not_after(chain: Path) -> str:
+    """Return when the first certificate of *chain* expires, as ``Nov 21 20:42:37 2027 GMT``.
+
+    Raises:
+        ValueError: *chain* holds none.
+        RuntimeFailedError: there is no ``openssl``.
+    """
+    done = _run(("x509", "-noout", "-enddate", "-in", str(chain)))
+    if done.returncode != 0:
+        raise ValueError(done.stderr.strip())
+    return done.stdout.strip().removeprefix("notAfter=")
+
+
 def _files(folder: Path) -> _Files:
     return _Files(folder / "tls.crt", folder / "tls.key", folder / "tls.names")
 

@@ -1,17 +1,19 @@
 """The Docker runtime: one Compose project, driven through python-on-whales."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+import math
+import time
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import cast
 
 from frontier.adapters import docker_images
 from frontier.adapters.docker_check import check
-from frontier.adapters.docker_cli import Chunks, docker, lines
+from frontier.adapters.docker_cli import docker, lines
 from frontier.adapters.docker_containers import Container, Listed, listed, ours
 from frontier.adapters.docker_images import PullPolicy, container_events
 from frontier.adapters.docker_ports import require_ports
-from frontier.adapters.docker_ready import Waiting, failure, looked_at, seen
+from frontier.adapters.docker_ready import Waiting, failure, looked_at, seen, tail
+from frontier.adapters.engine_record import EngineRecord
 from frontier.adapters.project_folder import (
     containers_of,
     forget,
@@ -22,9 +24,8 @@ from frontier.adapters.project_folder import (
 )
 from frontier.adapters.silent import Silent
 from frontier.adapters.workspace import Workspace
-from frontier.domain.containers import Containers
 from frontier.domain.docker import DockerFacts, endpoints, images, require_memory
-from frontier.domain.errors import FrontierError, NotFoundError, NotRunningError, RefusedError
+from frontier.domain.errors import FrontierError, NotRunningError, RefusedError
 from frontier.domain.plan import reconcile
 from frontier.domain.project import Project
 from frontier.domain.state import DaemonState
@@ -42,6 +43,7 @@ class DockerRuntime:
         pull_policy: ``never`` refuses to start when an image is missing.
         variables: Port to the setting that it comes from, for hints.
         facts: What this Docker offers; raises where it cannot be used.
+        record: Notes how engines started; None notes nothing.
     """
 
     def __init__(
@@ -51,12 +53,15 @@ class DockerRuntime:
         pull_policy: PullPolicy = "missing",
         variables: Mapping[int, str] | None = None,
         facts: Callable[[], DockerFacts] = check,
+        record: EngineRecord | None = None,
     ) -> None:
         self._workspace = workspace
         self._label = str(workspace.root.resolve())
         self._pull_policy: PullPolicy = pull_policy
         self._variables, self._facts = variables or {}, facts
+        self._record = record
         self._possible: Mapping[str, str] | None = None
+        self._began = math.inf  # when we last started anything
 
     def state(self) -> DaemonState | None:
         """Return what runs or ran until it ended, None when there is no container of ours."""
@@ -143,15 +148,24 @@ class DockerRuntime:
                 message names it and carries its last lines.
         """
         containers = containers_of(project)
-        services = Waiting(
+        waiting = Waiting(
             look=self._containers,
             digests=containers.digests,
             budgets_s=containers.start_timeout_s,
             reporter=reporter,
-        ).until_ready()
+            on_failed=lambda name: self._failed(project, name),
+            since=self._began,
+        )
+        services = waiting.until_ready()
+        if self._record:
+            self._record.ready(project, services, waiting.ready_at)
         begun = [s.started_at for s in services if s.started_at]
         started_at = min(begun, default=0.0)
         return DaemonState(pid=0, started_at=started_at, stack=project.stack, services=services)
+
+    def _failed(self, project: Project, service: str) -> None:
+        if self._record:
+            self._record.failed(project, service)
 
     def write_live(self, project: Project) -> None:
         """Replace the files that running services of *project* reload by themselves."""
@@ -166,6 +180,7 @@ class DockerRuntime:
         found = self._of((service,))
         if not found:
             raise NotRunningError(f"{service} is not running", hint="frontier start")
+        self._began = time.time()
         with docker(f"restarting {service}", limit_s=_STOP_S) as client:
             client.container.restart([container.id for container in found])
 
@@ -197,45 +212,10 @@ class DockerRuntime:
         forget(self._workspace)
         return bool(containers)
 
-    def logs(
-        self,
-        service: str = "",
-        *,
-        follow: bool = False,
-        tail: int | None = None,
-        since: str | None = None,
-    ) -> Iterator[str]:
-        """Yield the lines of one service, or of all with the container's name before each.
-
-        Args:
-            service: "" for all.
-            follow: Go on with what is written from now on, until the containers end.
-            tail: Begin with that many last lines of each.
-            since: A moment, or a time such as ``5m``.
-
-        Raises:
-            NotRunningError: there is no container.
-            NotFoundError: none is of that service.
-        """
-        containers = self._containers()
-        known = sorted({container.service for container in containers})
-        if not known:
-            raise NotRunningError("no container of this workspace is there", hint="frontier start")
-        if service and service not in known:
-            raise NotFoundError(
-                f"there is no service {service!r}", hint=f"Known: {', '.join(known)}."
-            )
-        name = next(c.project for c in containers if service in ("", c.service))
-        with docker("reading logs", limit_s=None, name=name) as client:
-            chunks = client.compose.logs(
-                [service] if service else [],
-                tail=None if tail is None else str(tail),
-                follow=follow,
-                no_log_prefix=bool(service),
-                since=since,
-                stream=True,
-            )
-            yield from lines(client, cast("Chunks", chunks))
+    def tail(self, service: str, lines: int) -> list[str]:
+        """Return the last *lines* lines that the container of *service* wrote, [] without one."""
+        found = self._of((service,))
+        return tail(found[-1].id, lines).splitlines() if found else []
 
     def _containers(self) -> tuple[Container, ...]:
         with docker("looking at the containers") as client:
@@ -255,7 +235,7 @@ class DockerRuntime:
             self._stop_other_names(containers.name, reporter)
         for note in materialise(project, self._workspace, prune=not only):
             reporter.say(note)
-        self._up(containers, only, reporter)
+        self._up(project, only, reporter)
 
     def _require_possible(
         self, project: Project, services: Collection[str], giving_up: Collection[int] = ()
@@ -312,9 +292,11 @@ class DockerRuntime:
             with docker("stopping the containers", limit_s=_STOP_S, name=other) as client:
                 client.compose.down(remove_orphans=True, quiet=True)
 
-    def _up(self, containers: Containers, only: Collection[str], reporter: Reporter) -> None:
+    def _up(self, project: Project, only: Collection[str], reporter: Reporter) -> None:
         """Have Compose start what its hashes say has changed."""
+        containers = containers_of(project)
         folder = self._workspace.project_folder
+        self._began = time.time()
         try:
             with docker("starting the containers", limit_s=None, folder=folder) as client:
                 chunks = client.compose.up(
@@ -330,14 +312,18 @@ class DockerRuntime:
                     if what in ("Recreated", "Removed", "Waiting"):
                         reporter.say(f"{_service(name, containers.name)}: {what.lower()}")
         except FrontierError as error:
-            raise self._explained(error, containers) from error
+            raise self._explained(error, project) from error
 
-    def _explained(self, error: FrontierError, containers: Containers) -> FrontierError:
+    def _explained(self, error: FrontierError, project: Project) -> FrontierError:
         """Return *error*, or why the container failed that others were waiting for."""
         if "dependency failed to start" not in f"{error.message}{error.details}":
             return error
-        failed = [c for c in self._of(containers.digests) if c.phase in ("stopped", "backoff")]
-        return failure(failed[0]) if failed else error
+        digests = containers_of(project).digests
+        failed = [c for c in self._of(digests) if c.phase in ("stopped", "backoff")]
+        if not failed:
+            return error
+        self._failed(project, failed[0].service)
+        return failure(failed[0])
 
     def _written_names(self) -> set[str]:
         """Return the name in the project folder, unless others have a project of that name."""

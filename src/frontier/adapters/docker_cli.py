@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import subprocess
 import threading
 import uuid
 from collections.abc import Generator, Iterable, Iterator
@@ -97,6 +98,19 @@ def lines(client: "DockerClient", chunks: Chunks) -> Iterator[str]:
         _kill(client)
         _exhaust(rest)
         raise
+
+
+def start(client: "DockerClient", *words: str) -> "subprocess.Popen[bytes]":
+    """Start ``docker WORDS``, for output without end: it comes in its order and unbuffered here.
+
+    python-on-whales reads ahead without bound, and each stream by itself.
+    """
+    return subprocess.Popen(  # noqa: S603 the docker of this machine
+        [*map(str, client.client_config.docker_cmd), *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
 
 
 def _exhaust(chunks: Iterator[object]) -> None:

@@ -1,6 +1,7 @@
 """Waiting until containers work, and saying why one does not."""
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -35,12 +36,18 @@ class Waiting:
         digests: What has to run, by service.
         budgets_s: Seconds that services may take, by service.
         reporter: Hears what each of them does.
+        on_failed: Hears the name of a service that is given up.
+        since: Unix time, seconds: what started earlier was not started by who waits.
+        ready_at: When services got ready whose start was seen, Unix time, by name.
     """
 
     look: Callable[[], tuple[Container, ...]]
     digests: Mapping[str, str]
     budgets_s: Mapping[str, float]
     reporter: Reporter
+    on_failed: Callable[[str], None] = lambda _name: None
+    since: float = math.inf
+    ready_at: dict[str, float] = field(default_factory=dict[str, float], init=False)
     _phases: dict[str, str] = field(default_factory=dict[str, str])
     _hanging: set[str] = field(default_factory=set[str])
     _seen: dict[tuple[str, float | None], float] = field(
@@ -62,11 +69,15 @@ class Waiting:
         while True:
             found = {c.service: c for c in self.look() if c.service in self.digests}
             states = self._states(found)
+            self._note(states)
             self._tell(states, task)
             if len(states) == len(self.digests) and all(s.phase == "ready" for s in states):
                 return states
             waited_s = time.monotonic() - begin
-            self._require_hope(found, states, waited_s)
+            if given_up := self._given_up(found, states, waited_s):
+                name, error = given_up
+                self.on_failed(name)
+                raise error
             time.sleep(min(_POLL_S[1], max(_POLL_S[0], waited_s / 20)))
 
     def _states(self, found: Mapping[str, Container]) -> tuple[ServiceState, ...]:
@@ -89,6 +100,13 @@ class Waiting:
         seen_s = now - self._seen.setdefault(key, now)
         return max(seen_s, time.time() - (state.started_at or time.time())) >= _STEADY_S
 
+    def _note(self, states: Collection[ServiceState]) -> None:
+        for state in states:
+            before = self._phases.get(state.name)
+            is_ours = before is not None or (state.started_at or 0.0) >= self.since
+            if state.phase == "ready" != before and is_ours:
+                self.ready_at[state.name] = time.time()
+
     def _tell(self, states: Collection[ServiceState], task: Task) -> None:
         for state in states:
             if self._phases.get(state.name) != state.phase and state.phase in _WORDS:
@@ -96,19 +114,21 @@ class Waiting:
             self._phases[state.name] = state.phase
         task.update(sum(s.phase == "ready" for s in states), len(self.digests))
 
-    def _require_hope(
+    def _given_up(
         self, found: Mapping[str, Container], states: Collection[ServiceState], waited_s: float
-    ) -> None:
+    ) -> tuple[str, RuntimeFailedError] | None:
+        """Return a service that will not get ready any more, and why."""
         for state in states:
             if state.phase in ("backoff", "stopped") or state.has_failed:
-                raise failure(found[state.name])
+                return state.name, failure(found[state.name])
         for name in self.digests:
             if name not in found:
-                raise _vanished(name)
+                return name, _vanished(name)
         for state in states:
             budget_s = self.budgets_s.get(state.name, DEFAULT_BUDGET_S)
             if state.phase != "ready" and waited_s > budget_s:
-                raise _too_slow(found[state.name], budget_s)
+                return state.name, _too_slow(found[state.name], budget_s)
+        return None
 
 
 def looked_at(containers: Collection[Container], limit_s: float = 5.0) -> dict[str, Answer]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from frontier.domain.containers import LIVE
 from frontier.domain.errors import ConfigError, StackNotFoundError
 from frontier.domain.stack import Fragment, Stack, Variable
 
@@ -109,14 +110,15 @@ class StackFolders:
 
 
 def _texts(folder: Path) -> dict[str, str]:
-    """Return what is rendered or copied: ``compose.yaml.j2`` and all below ``config/``."""
+    """Return ``compose.yaml.j2``, and what is filled or copied: all of ``config`` and ``live``."""
     return {str(path.relative_to(folder)): _text(path) for path in _files(folder)}
 
 
 def _files(folder: Path) -> Iterator[Path]:
     if (compose := folder / "compose.yaml.j2").is_file():
         yield compose
-    yield from (path for path in sorted((folder / "config").rglob("*")) if path.is_file())
+    for name in ("config", LIVE):
+        yield from (path for path in sorted((folder / name).rglob("*")) if path.is_file())
 
 
 def _text(path: Path) -> str:

@@ -2,10 +2,11 @@
 
 Usage: ``guard.py LOG MAX_BYTES FILES GRACE_S DEATHSIG COMMAND...``
 
-The service runs in a session of its own; its output goes to LOG, rotated at MAX_BYTES, at most
-FILES files. Standard input is the lifeline: its end, which the kernel brings about however the
-daemon dies, stops the service, and so does SIGTERM: SIGTERM to the service's process group,
-GRACE_S seconds, SIGKILL. With DEATHSIG ``1`` Linux kills the service when this guard is killed.
+The service runs in a session of its own. Its output goes to LOG, with the time before each line
+that is no JSON, which has its own; LOG is rotated at MAX_BYTES, at most FILES files. Standard input
+is the lifeline: its end, which the kernel brings about however the daemon dies, stops the service,
+and so does SIGTERM: SIGTERM to the service's process group, GRACE_S seconds, SIGKILL. With DEATHSIG
+``1`` Linux kills the service when this guard is killed.
 Standard output tells the daemon ``pid N`` or ``error TEXT``, and after the end the last output.
 Exits with the service's code, 128+n for signal n, 127 when it cannot be executed.
 """
@@ -39,9 +40,13 @@ class Log:
         self._file: int | None = None
         self._size = 0
         self._lost = 0
+        self._is_within_line = False
 
     def write(self, data: bytes) -> None:
         """Append *data*, rotating first where a line ends."""
+        if data:
+            is_within, self._is_within_line = self._is_within_line, data[-1:] != b"\n"
+            data = stamped(data, is_within)
         try:
             self._open()
             self._confess()
@@ -61,7 +66,7 @@ class Log:
                 os.stat(self._path),  # noqa: PTH116 pathlib costs 10 ms
             ):
                 return
-        self.close()
+        self._close()
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._file = os.open(self._path, flags, 0o644)
         self._size = os.fstat(self._file).st_size
@@ -75,7 +80,8 @@ class Log:
     def _confess(self) -> None:
         if self._lost:
             # on a line of its own, whatever was cut off before it
-            self._append(b"\n[frontier] %d bytes of log could not be written\n" % self._lost)
+            told = b'{"time":"%s","level":"error","event":"log_lost","bytes":%d}'
+            self._append(b"\n" + told % (now(), self._lost) + b"\n")
             self._lost = 0
 
     def _rotate(self) -> None:
@@ -86,10 +92,32 @@ class Log:
         self._open()
 
     def close(self) -> None:
-        """Close the file; the next write opens it again."""
+        """End the last line and close the file; the next write opens it again."""
+        if self._is_within_line:
+            self.write(b"\n")
+        self._close()
+
+    def _close(self) -> None:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def now() -> bytes:
+    """Return the time as it stands in logs: ``2026-11-21T09:12:00.118Z``."""
+    seconds = time.time()
+    date = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return b"%s.%03dZ" % (date.encode(), seconds % 1 * 1000)
+
+
+def stamped(data: bytes, is_within_line: bool) -> bytes:
+    """Return *data* with the time before each line that begins in it and is not JSON."""
+    stamp = now() + b" "
+    parts = data.split(b"\n")
+    for index, part in enumerate(parts):
+        if part and not part.startswith(b"{") and not (index == 0 and is_within_line):
+            parts[index] = stamp + part
+    return b"\n".join(parts)
 
 
 class Guard:
@@ -184,6 +212,13 @@ def _shell_code(code: int) -> int:
     return 128 - code if code < 0 else code
 
 
+def _failed(reason: str) -> bytes:
+    import json  # costs 5 ms, which services that start need not pay
+
+    said = {"time": now().decode(), "level": "error", "event": "cannot_execute", "reason": reason}
+    return f"{json.dumps(said)}\n".encode()
+
+
 def tell(text: bytes) -> None:
     """Write to the daemon, if there still is one."""
     with contextlib.suppress(OSError):
@@ -219,7 +254,7 @@ def main(arguments: list[str]) -> int:
         )
     except OSError as error:
         reason = f"{command[0]}: {error.strerror}"
-        log.write(f"[frontier] cannot execute {reason}\n".encode())
+        log.write(_failed(reason))
         tell(f"error {reason}\n".encode())
         return 127
     tell(b"pid %d\n" % process.pid)

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -97,7 +97,8 @@ def _too_old(said: str) -> str:
 
 
 def _flags() -> list[str]:
-    everything = EngineSpec(argv=(), model="m", path=Path("p"), threads=1, flash_attention=True)
+    plain = EngineSpec(argv=(), model="m", path=Path("p"))
+    everything = replace(plain, threads=1, flash_attention=True, batch=64)
     return [word for word in server_flags(everything) if word.startswith("--")]
 
 
@@ -159,6 +160,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pooling", choices=_POOLING, default="unspecified")
     for flag in ("--cache-type-k", "--cache-type-v"):
         parser.add_argument(flag, choices=("f16", "q8_0", "q4_0"), default="f16")
+    for flag in ("--batch-size", "--ubatch-size"):
+        parser.add_argument(flag, type=int)  # the engine's own
     parser.add_argument("--kv-unified", action="store_true")
     parser.add_argument("--metrics", action="store_true")
     parser.add_argument("--no-context-shift", action="store_true")
@@ -179,6 +182,8 @@ def _params(xllamacpp: Any, options: argparse.Namespace) -> Any:
     for name in ("cache_type_k", "cache_type_v"):
         kind = getattr(options, name).upper()
         setattr(params, name, getattr(xllamacpp.ggml_type, f"GGML_TYPE_{kind}"))
+    if options.ubatch_size is not None:
+        params.n_batch, params.n_ubatch = options.batch_size, options.ubatch_size
     params.ctx_shift = not options.no_context_shift
     params.embedding, params.endpoint_metrics = options.embeddings, options.metrics
     kind = f"LLAMA_POOLING_TYPE_{options.pooling.upper()}"

@@ -15,6 +15,7 @@ from frontier.adapters.native_files import RunFiles
 from frontier.adapters.native_leftovers import MARK, sweep
 from frontier.adapters.workspace import Workspace
 from frontier.domain.errors import FrontierError, NotRunningError, RuntimeFailedError
+from frontier.domain.log_line import Reading
 from frontier.domain.project import Project
 from frontier.domain.state import DaemonState, ServiceState
 from frontier.domain.supervision import check
@@ -22,7 +23,6 @@ from frontier.ports import Reporter, Task
 
 _POLL_S = 0.05
 _UNKNOWN_GRACES_S = 60.0
-_DAEMON_LOG_BYTES = 5 * 1024 * 1024
 _TAIL_LINES = 15
 
 
@@ -129,8 +129,6 @@ class NativeRuntime:
         """Start the daemon, detached, and return once it holds its lock."""
         with storage_errors(self._log):
             self._log.parent.mkdir(parents=True, exist_ok=True)
-            if self._log.exists() and self._log.stat().st_size > _DAEMON_LOG_BYTES:
-                self._log.replace(self._log.with_name("daemon.log.1"))
             log = self._log.open("ab")
         run = ("-m", "frontier.adapters.native_daemon", str(self._workspace.root))
         with log:
@@ -165,7 +163,7 @@ class NativeRuntime:
         return RuntimeFailedError(
             "the daemon does not run: it ended by itself or was killed",
             hint="frontier logs daemon",
-            details="\n".join(last_lines(self._log, _TAIL_LINES)),
+            details="\n".join(map(_shown, last_lines(self._log, _TAIL_LINES))),
         )
 
     def _alive(self) -> DaemonState:
@@ -230,6 +228,10 @@ class NativeRuntime:
             return sum(service.stop_grace_s for service in self._files.load().services)
         except FrontierError:
             return _UNKNOWN_GRACES_S
+
+
+def _shown(line: str) -> str:
+    return Reading("daemon")(line).text
 
 
 def _service_failed(service: ServiceState) -> RuntimeFailedError:

@@ -11,6 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
+from frontier.adapters.daemon_log import DaemonLog
 from frontier.adapters.files import locked
 from frontier.adapters.native_files import RunFiles
 from frontier.adapters.native_leftovers import sweep
@@ -33,7 +34,7 @@ def run(workspace: Workspace) -> int:
     """
     # until the supervisor reads the project, a reload request would find nothing to reload
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.INFO, handlers=[DaemonLog(workspace.logs / "daemon.log")])
     logging.raiseExceptions = False  # a full disk must not fill standard error as well
     files = RunFiles(workspace)
     try:

@@ -18,12 +18,19 @@ class Runtimes:
         docker: Returns what runs containers; called only where there may be some, because
             asking Docker takes longer than all else that a command does.
         workspace: Has a Compose file while containers may be there.
+        announce: Notes what is about to start.
     """
 
     def __init__(
-        self, native: Runtime, docker: Callable[[], ContainerRuntime], *, workspace: Workspace
+        self,
+        native: Runtime,
+        docker: Callable[[], ContainerRuntime],
+        *,
+        workspace: Workspace,
+        announce: Callable[[Project], None] = lambda _project: None,
     ) -> None:
         self._native, self._docker, self._workspace = native, docker, workspace
+        self._announce = announce
 
     @property
     def _has_containers(self) -> bool:
@@ -49,6 +56,7 @@ class Runtimes:
 
         What gives up ports is stopped first.
         """
+        self._announce(project)
         if not project.services:
             self._native.stop(Silent())
         if project.containers is None and self._has_containers:
@@ -76,6 +84,7 @@ class Runtimes:
     def start_beside(self, project: Project, services: Collection[str], reporter: Reporter) -> None:
         """Start *services* of *project* beside what runs, and wait until they are ready."""
         docker = self._docker()
+        self._announce(project)
         try:
             docker.start_only(project, services, reporter)
             docker.wait_ready(_only(project, services), reporter)

@@ -67,6 +67,16 @@ class Workspace:
         return self.state / "run"
 
     @property
+    def targets(self) -> Path:
+        """The engines of host processes, for a Prometheus of the user's own."""
+        return self.run / "targets.json"
+
+    @property
+    def monitoring(self) -> Path:
+        """The configuration of a Prometheus of the user's own."""
+        return self.state / "monitoring"
+
+    @property
     def project_file(self) -> Path:
         """The rendered project that should run: the truth that the project folder is made from."""
         return self.state / "declared" / "project.json"
@@ -80,6 +90,11 @@ class Workspace:
     def compose_file(self) -> Path:
         """Written before the first container starts, and there as long as any may be."""
         return self.project_folder / "compose.yaml"
+
+    @property
+    def facts_file(self) -> Path:
+        """What commands and the daemon tell the gateway, for its metrics."""
+        return self.root / "data" / "gateway" / "facts.json"
 
     @property
     def builds(self) -> Path:

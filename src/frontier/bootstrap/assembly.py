@@ -150,6 +150,8 @@ class Assembly:
             "api-key": settings.api_key,
             "hf-token": settings.hf_token,
             "grafana-admin-password": settings.grafana_admin_password,
+            "alert-webhook-url": settings.alert_webhook_url,
+            "alert-deadman-url": settings.alert_deadman_url,
         }
         files = {
             kind: self.secrets.keep(kind, value.get_secret_value())

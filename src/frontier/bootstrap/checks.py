@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _REGISTRY: Final = "https://registry-1.docker.io/v2/"
 _DOCKER_S: Final = 8.0
 _GATEWAY_S: Final = 8.0
-_CONTAINERS: Final = ("GRAFANA_PORT", "PROMETHEUS_PORT")
+_CONTAINERS: Final = ("GRAFANA_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT")
 
 
 @dataclass
@@ -273,6 +273,9 @@ class Checks:
             return f"{setting} is 0"
         if setting in _CONTAINERS and not (settings.enable_monitoring and self._may_use_docker):
             return "no monitoring: it runs in Docker only"
+        told = settings.alert_webhook_url or settings.alert_deadman_url
+        if setting == "ALERTMANAGER_PORT" and not told:
+            return "no Alertmanager: neither ALERT_WEBHOOK_URL nor ALERT_DEADMAN_URL is set"
         if setting.startswith("NGINX_") and not (settings.enable_nginx or settings.enable_ssl):
             return "nginx is not part of the stack"
         return ""

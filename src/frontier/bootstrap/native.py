@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from frontier.domain.machine import Machine
     from frontier.domain.model import Model
     from frontier.domain.placement import Placement
-    from frontier.domain.project import Project
+    from frontier.domain.project import Project, Service
     from frontier.domain.stack import Stack
+    from frontier.renderers.native import EngineSpec
+    from frontier.settings import Settings
 
 
 @dataclass
@@ -70,12 +72,27 @@ class NativeEngines:
     def _of_llama(
         self, stack: "Stack", model: "Model", machine: "Machine", context: int
     ) -> "Project":
+        from frontier.renderers import native
+
+        engine = self._llama_spec(model, machine, context, self.core.settings)
+        return native.render(stack.name, engine, self.access.spec)
+
+    def llama_service(
+        self, model: "Model", machine: "Machine", context: int, settings: "Settings"
+    ) -> "Service":
+        """Return the llama.cpp server that *settings* ask for, by itself."""
+        from frontier.renderers import native
+
+        return native.engine_service(self._llama_spec(model, machine, context, settings))
+
+    def _llama_spec(
+        self, model: "Model", machine: "Machine", context: int, settings: "Settings"
+    ) -> "EngineSpec":
         from frontier.adapters.model_details import read_details
         from frontier.renderers import native
 
-        settings = self.core.settings
         no_gpu = ("--n-gpu-layers", "0") if settings.accelerator == "cpu" else ()
-        engine = native.EngineSpec(
+        return native.EngineSpec(
             argv=(*self.llama.argv, *no_gpu),
             model=model.name,
             path=model.path,
@@ -86,6 +103,7 @@ class NativeEngines:
             cache_mib=settings.cache_size if settings.enable_cache else 0,
             flash_attention=settings.enable_flash_attention,
             kv_type=settings.kv_cache_type,
+            batch=settings.batch_size,
             start_timeout_s=settings.model_timeout,
             details=read_details(
                 model,
@@ -94,7 +112,6 @@ class NativeEngines:
                 catalog=self.core.workspace.catalog,
             ),
         )
-        return native.render(stack.name, engine, self.access.spec)
 
     def _of_mistral(
         self,

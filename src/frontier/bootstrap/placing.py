@@ -129,4 +129,7 @@ class Placing:
 
     @staticmethod
     def _left_out() -> list[str]:
-        return ["monitoring: left out, it runs in Docker only (add it: --runtime docker)"]
+        return [
+            "monitoring: left out, it runs in Docker (add it: --runtime docker; or to a Prometheus"
+            " of your own: frontier stack monitoring)"
+        ]

@@ -9,11 +9,10 @@ from frontier.bootstrap.core import Core
 from frontier.domain.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from frontier.adapters.all_logs import AllLogs
     from frontier.adapters.compute_record import ComputeRecord
     from frontier.adapters.docker import DockerRuntime
+    from frontier.adapters.engine_record import EngineRecord
     from frontier.adapters.logs import Logs
     from frontier.adapters.native import NativeRuntime
     from frontier.adapters.runtimes import Runtimes
@@ -32,7 +31,19 @@ class Running:
         """Runs host processes and containers."""
         from frontier.adapters.runtimes import Runtimes
 
-        return Runtimes(self.native, lambda: self.docker, workspace=self.core.workspace)
+        return Runtimes(
+            self.native,
+            lambda: self.docker,
+            workspace=self.core.workspace,
+            announce=self._record.announce,
+        )
+
+    @cached_property
+    def _record(self) -> "EngineRecord":
+        """Notes how engines start, for the gateway's metrics."""
+        from frontier.adapters.engine_record import EngineRecord
+
+        return EngineRecord(self.core.workspace, self.compute.of)
 
     @cached_property
     def native(self) -> "NativeRuntime":
@@ -66,31 +77,24 @@ class Running:
             pull_policy=settings.pull_policy,
             variables=ports,
             facts=lambda: self.core.docker_facts,
+            record=self._record,
         )
 
     @cached_property
     def logs(self) -> "AllLogs":
         """What the services wrote."""
         from frontier.adapters.all_logs import AllLogs
+        from frontier.adapters.container_logs import ContainerLogs
 
-        return AllLogs(self._log_files, self._container_names, self._container_logs)
+        workspace = self.core.workspace
+        containers = ContainerLogs(str(workspace.root.resolve()), workspace.compose_file.exists)
+        return AllLogs(self._log_files, containers)
 
     @cached_property
     def _log_files(self) -> "Logs":
         from frontier.adapters.logs import Logs
 
         return Logs(self.core.workspace.logs)
-
-    def _container_names(self) -> tuple[str, ...]:
-        if not self.core.workspace.compose_file.exists():
-            return ()
-        state = self.docker.state()
-        return tuple(service.name for service in state.services) if state else ()
-
-    def _container_logs(
-        self, service: str, *, tail: int | None, follow: bool = False
-    ) -> "Iterator[str]":
-        return self.docker.logs(service, tail=tail, follow=follow)
 
     @cached_property
     def compute(self) -> "ComputeRecord":
@@ -100,8 +104,11 @@ class Running:
         return ComputeRecord(
             self.core.workspace.run / "compute.json",
             self._log_files.tail,
-            container_tail=lambda name, lines: list(self.docker.logs(name, tail=lines)),
+            container_tail=self._container_tail,
         )
+
+    def _container_tail(self, service: str, lines: int) -> list[str]:
+        return self.docker.tail(service, lines)  # whatever Docker there is when somebody asks
 
     def require_used(self, project: "Project", choice: "Choice") -> str:
         """Return what to know about where the engines of *project* compute.

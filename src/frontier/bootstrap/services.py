@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from frontier.adapters.runtimes import Runtimes
     from frontier.bootstrap.access import Access
     from frontier.bootstrap.backups import Backups
+    from frontier.bootstrap.benchmarks import Benchmarks
     from frontier.bootstrap.checks import Checks
     from frontier.bootstrap.containers import Containers
     from frontier.bootstrap.images import Images
     from frontier.bootstrap.launching import Launching
     from frontier.bootstrap.mistral import Mistral
     from frontier.bootstrap.models import Models
+    from frontier.bootstrap.monitoring import Monitoring
     from frontier.bootstrap.native import NativeEngines
     from frontier.bootstrap.placing import Placing
     from frontier.bootstrap.recovery import Recovery
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from frontier.usecases.change import Change
     from frontier.usecases.fit import Fit
     from frontier.usecases.restores import Restoring
+    from frontier.usecases.top import Top
     from frontier.usecases.up import Up
 
 
@@ -119,11 +122,25 @@ class Services(Core):
         return Containers(self, self.models, self.running, self.placing, self.images)
 
     @cached_property
+    def monitoring(self) -> "Monitoring":
+        """Prometheus beside what runs without Docker."""
+        from frontier.bootstrap.monitoring import Monitoring
+
+        return Monitoring(self)
+
+    @cached_property
     def launching(self) -> "Launching":
         """Tools in front of the gateway."""
         from frontier.bootstrap.launching import Launching
 
         return Launching(self, self.access)
+
+    @cached_property
+    def benchmarks(self) -> "Benchmarks":
+        """How fast servers answer."""
+        from frontier.bootstrap.benchmarks import Benchmarks
+
+        return Benchmarks(self, self.access)
 
     @cached_property
     def backups(self) -> "Backups":
@@ -152,6 +169,13 @@ class Services(Core):
         from frontier.bootstrap.recovery import Recovery
 
         return Recovery(self)
+
+    def top(self) -> "Top":
+        """Return the use-case behind `frontier top`."""
+        from frontier.bootstrap.watching import Watching
+        from frontier.usecases.top import Top
+
+        return Top(Watching(self, self.running, self.access).watch())
 
     def asking(
         self, overrides: Mapping[str, object], *, selects: bool = False, settles: bool = False
@@ -191,6 +215,7 @@ class Services(Core):
             prompts_bytes=self.settings.cache_size * 2**20 if self.settings.enable_cache else 0,
             has_flash=self.settings.enable_flash_attention is not False,
             kv_type=self.settings.kv_cache_type,
+            batch=self.settings.batch_size,
         )
 
     def up(
@@ -293,7 +318,11 @@ class Services(Core):
         else:
             maker = self.containers if place.runtime == "docker" else self.native
             project = maker.project(stack, place, model, machine, context)
-        return replace(project, asked={**self._kept_runtime(place), **self.asked})
+        return replace(
+            project,
+            asked={**self._kept_runtime(place), **self.asked},
+            accelerator=place.choice.accelerator,
+        )
 
     def _kept_runtime(self, place: "Placement") -> dict[str, str]:
         """Return the runtime that an `up` before asked for, where *place* stays on it."""

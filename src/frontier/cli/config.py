@@ -99,7 +99,7 @@ def set_(
         with services.changing("config set"):
             services.snapshots.take("config set")
             configuration.set(name, value)
-    note = configuration.note(name) or _later(session)
+    note = configuration.note(name) or later(session)
     session.show(
         Changed(name=name.upper(), before=before, after=after, applied=not dry_run, note=note)
     )
@@ -120,13 +120,13 @@ def unset(ctx: typer.Context, name: Name, dry_run: DryRun = False, _json: Json =
         with services.changing("config unset"):
             services.snapshots.take("config unset")
             configuration.unset(name)
-    note = _later(session) if before is not None else ""
+    note = later(session) if before is not None else ""
     session.show(
         Changed(name=name.upper(), before=before or "", after="", applied=applied, note=note)
     )
 
 
-def _later(session: Session) -> str:
+def later(session: Session) -> str:
     """Return what brings a new value to what runs, "" where nothing does."""
     with contextlib.suppress(FrontierError):  # Docker does not tell
         if session.services.runtime.state():

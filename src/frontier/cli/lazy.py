@@ -20,8 +20,9 @@ SUMMARIES: Final = {
         "stop": "Stop everything; `frontier start` starts it again.",
         "restart": "Stop and start one service, or all.",
         "status": "Show what runs, where, since when, with how much memory.",
-        "logs": "Print what engine, gateway and daemon wrote.",
     },
+    "logs": {"logs": "Print what engine, gateway and daemon wrote, in order of time."},
+    "top": {"top": "Watch what runs: requests, tokens, models, engines and errors, live."},
     "launch": {
         "launch": "Start aider, Claude Code, Codex or another tool in front of the gateway."
     },
@@ -38,6 +39,7 @@ SUMMARIES: Final = {
     "backup": {"backup": "Make backups and put them back."},
     "keys": {"keys": "API keys of the gateway."},
     "gateway": {"gateway": "The gateway by itself."},
+    "bench": {"bench": "Benchmarks: measure, compare and report how fast a server answers."},
     "stack": {"stack": "Stacks: list, explain, render, compare, pin."},
 }
 """The first line of each command's help, by module of this package, in the order of the help.

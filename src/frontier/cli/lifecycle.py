@@ -1,6 +1,5 @@
-"""`frontier up`, `down`, `start`, `stop`, `restart`, `status` and `logs`."""
+"""`frontier up`, `down`, `start`, `stop`, `restart` and `status`."""
 
-import json
 import os
 import shutil
 import sys
@@ -16,6 +15,7 @@ from frontier.bootstrap import Services
 from frontier.cli import output
 from frontier.cli.answer import measured
 from frontier.cli.output import size, table, text
+from frontier.cli.service_names import Names
 from frontier.cli.session import DryRun, Json, Quiet, Session
 from frontier.domain.chat import Answer
 from frontier.domain.errors import StorageError
@@ -26,7 +26,7 @@ from frontier.usecases.up import StackUp
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the root."""
-    for command in (up, down, start, stop, restart, status, logs):
+    for command in (up, down, start, stop, restart, status):
         app.command()(command)
 
 
@@ -183,18 +183,6 @@ def start(
     session.show(session.planned(session.services.asking_again, begin))
 
 
-def _service_names(ctx: typer.Context, incomplete: str) -> list[str]:
-    session: Session = ctx.obj or Session()
-    declared = session.services.project.load()
-    return [n for n in (declared.digests if declared else ()) if n.startswith(incomplete)]
-
-
-Names = Annotated[
-    list[str] | None,
-    typer.Argument(help="Services; all if left out.", autocompletion=_service_names),
-]
-
-
 def restart(
     ctx: typer.Context,
     service: Names = None,
@@ -239,38 +227,6 @@ def status(ctx: typer.Context, _json: Json = False) -> None:
             compute=services.running.compute.of,
         )
     )
-
-
-def logs(
-    ctx: typer.Context,
-    service: Names = None,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on as lines come; Ctrl-C ends it.")
-    ] = False,
-    lines: Annotated[
-        int, typer.Option("--lines", "-n", min=0, help="Lines per service from the past.")
-    ] = 50,
-    _json: Json = False,
-) -> None:
-    """Print what engine, gateway and daemon wrote.
-
-    With --json every line is a JSON document of its own.
-
-    Examples:
-        frontier logs
-        frontier logs llamacpp -n 200
-        frontier logs gateway -f
-    """
-    session: Session = ctx.obj
-    session.only_reads = True
-    log, names = session.services.running.logs, service or ()
-    width = max(map(len, names or log.services), default=0)
-    for name, entry in log.follow(names, tail=lines) if follow else log.tail(names, lines):
-        if session.as_json:
-            shown = json.dumps({"service": name, "line": entry}, ensure_ascii=False)
-        else:
-            shown = f"{name:<{width}} | {entry}"
-        output.piece(f"{shown}\n")  # at once: who follows through a pipe waits for it
 
 
 @text.register

@@ -11,6 +11,7 @@ from frontier.cli.build import build
 from frontier.cli.output import table, text
 from frontier.cli.session import DryRun, Json, Quiet, Session
 from frontier.usecases import stacks as usecase
+from frontier.usecases.monitoring import Monitoring
 
 app = typer.Typer(help="Stacks: list, explain, render, compare, pin.", no_args_is_help=True)
 
@@ -173,6 +174,26 @@ def lock(
     )
 
 
+@app.command()
+def monitoring(
+    ctx: typer.Context, dry_run: DryRun = False, _json: Json = False, _quiet: Quiet = False
+) -> None:
+    """Write the configuration of a Prometheus of your own, for what runs without Docker.
+
+    It has the same targets, rules and alerts as the one in Docker. Write it again after a change
+    of the settings; engines that start or stop are found without.
+
+    Example: frontier stack monitoring
+    """
+    session: Session = ctx.obj
+    services = session.services
+    if dry_run:
+        session.show(services.previewing().monitoring.write(dry_run=True))
+        return
+    with services.changing("stack monitoring"):
+        session.show(services.monitoring.write(dry_run=False))
+
+
 app.command()(build)
 select.register(app)
 
@@ -240,6 +261,13 @@ def _(result: usecase.Ejected) -> str:
         ports = ", ".join(map(str, result.taken))
         lines.append(f"what runs here listens on {ports}: before, frontier stop; or change `ports`")
     return "\n".join(lines)
+
+
+@text.register
+def _(result: Monitoring) -> str:
+    verb = "wrote" if result.applied else "would write"
+    lines = [f"{verb} {result.folder}/{file}" for file in result.files]
+    return "\n".join([*lines, "start it:", *(f"  {command}" for command in result.commands)])
 
 
 @text.register

@@ -52,14 +52,6 @@ class Architecture:
         """Return what one more token of context takes at 16 bits, None where that is unknown."""
         return self.kv_layers * self.cache_elements * _KV_BYTES or self.kv_bytes_published or None
 
-    def kv_bytes(self, tokens: int) -> int | None:
-        """Return the KV cache of one sequence of *tokens* at 16 bits, None where it is unknown."""
-        if (per_token := self.kv_bytes_per_token) is None:
-            return None
-        seen = min(tokens, self.sliding_window)
-        per_layer = self.kv_heads * (self.key_length + self.value_length) * _KV_BYTES
-        return per_token * tokens + self.sliding_layers * per_layer * seen
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantisation:

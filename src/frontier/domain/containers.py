@@ -92,6 +92,7 @@ def _sources(service: Mapping[str, Any], containers: Containers) -> list[str]:
     names = {str(secret) for secret in service.get("secrets", ())}
     declared: Mapping[str, Any] = containers.document.get("secrets", {})
     binds += [str(declared[name]["file"]) for name in names if name in declared]
-    folders = [bind.removeprefix("./").rstrip("/") for bind in binds]
+    mounted = {bind.removeprefix("./").rstrip("/") for bind in binds}
+    below = tuple(f"{path}/" for path in mounted)
     known = (*containers.files, *containers.secrets, *containers.links)
-    return [p for p in known if any(p == f or p.startswith(f"{f}/") for f in folders)]
+    return [path for path in known if path in mounted or path.startswith(below)]

@@ -125,7 +125,7 @@ def endpoints(containers: Containers) -> dict[Endpoint, str]:
     }
 
 
-PAGES: Final = ("grafana", "prometheus")
+PAGES: Final = ("grafana", "prometheus", "alertmanager")
 """Services that people open in a browser."""
 
 

@@ -86,6 +86,12 @@ class DoesNotFitError(RefusedError):
     code = "does_not_fit"
 
 
+class UnlikeError(RefusedError):
+    """Two benchmarks differ in more than what is to be compared."""
+
+    code = "bench_unlike"
+
+
 class WorkspaceFormatError(RefusedError):
     """The workspace has a format that this version does not know."""
 
@@ -114,6 +120,18 @@ class ModelFormatError(FrontierError):
     """A file is not a model that this version can read."""
 
     code = "model_format"
+
+
+class BenchFileError(FrontierError):
+    """A file is not a benchmark result that this version can read."""
+
+    code = "bench_result"
+
+
+class NoFontError(FrontierError):
+    """No font of this machine can write what stands in a picture."""
+
+    code = "no_font"
 
 
 class StorageError(FrontierError):

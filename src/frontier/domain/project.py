@@ -4,11 +4,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from frontier.domain.containers import Containers
 from frontier.domain.docker import pages
 from frontier.domain.model import Details
+
+_LATER: Final = {"metrics_path": "", "accelerator": ""}
+"""Fields that came after the first version, and what they are where nobody set them.
+
+Those are written, and told apart, only where they are set: what ran before goes on unchanged.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +27,7 @@ class Service:
         env: Added to the daemon's own environment.
         port: TCP port on loopback, or 0: the runtime chooses a free one at every start.
         health_path: HTTP path that answers 200 when the service works.
+        metrics_path: HTTP path of an engine's metrics for Prometheus, "" where it has none.
         proof_model: When set, ready also means that one token of this model was generated.
         start_timeout_s: Seconds from spawn to ready.
         stop_grace_s: Seconds from SIGTERM to SIGKILL.
@@ -35,6 +42,7 @@ class Service:
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     port: int = 0
     health_path: str = "/health"
+    metrics_path: str = ""
     proof_model: str = ""
     start_timeout_s: float = 120.0
     stop_grace_s: float = 10.0
@@ -44,7 +52,7 @@ class Service:
     @property
     def digest(self) -> str:
         """Return the SHA-256 of the configuration, hex; equal digests need no restart."""
-        configuration = {**asdict(self), "generation": 0}
+        configuration = {**_written(self), "generation": 0}
         return hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()
 
     def command(self, port: int) -> tuple[str, ...]:
@@ -87,6 +95,7 @@ class Project:
         ports: TCP ports of the gateway; the first one is told to people.
         asked: Settings that the command line of `up` gave, by field name, as text; `start`
             asks for the same.
+        accelerator: What was chosen for the engine to compute on, "" where nobody chose.
     """
 
     name: str
@@ -97,6 +106,12 @@ class Project:
     address: str = "127.0.0.1"
     ports: tuple[int, ...] = ()
     asked: Mapping[str, str] = field(default_factory=dict[str, str])
+    accelerator: str = ""
+
+    @property
+    def has_gpu(self) -> bool:
+        """Tell whether a GPU was chosen for the engine."""
+        return self.accelerator not in ("", "cpu")
 
     @property
     def on_host(self) -> Self:
@@ -146,7 +161,8 @@ class Project:
 
     def to_json(self) -> str:
         """Return the project as indented JSON, stable between runs."""
-        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+        services = [_written(service) for service in self.services]
+        return json.dumps({**_written(self), "services": services}, indent=2, sort_keys=True) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -162,6 +178,11 @@ class Project:
             containers=Containers(**containers) if containers else None,
             **raw,
         )
+
+
+def _written(value: Service | Project) -> dict[str, Any]:
+    fields: dict[str, Any] = asdict(value)
+    return {name: v for name, v in fields.items() if name not in _LATER or v != _LATER[name]}
 
 
 def _route(raw: dict[str, Any]) -> Route:

@@ -21,7 +21,7 @@ KV_BYTES: Final[Mapping[KvType, float]] = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 
 """Bytes of one element; source: llama.cpp gguf-py/gguf/constants.py."""
 
 UBATCH: Final = 512
-"""Tokens that llama.cpp computes at once; its buffers are made for that many."""
+"""Tokens that llama.cpp computes at once unless told; its buffers are made for that many."""
 
 MARGIN_BYTES: Final = _GIB
 """What llama.cpp leaves free on each GPU; source: llama.cpp common/arg.cpp, ``--fit-target``."""
@@ -69,6 +69,7 @@ class Load:
         share: Of a GPU's memory that vLLM takes.
         cpu_cache_bytes: What vLLM takes for its cache without a GPU.
         gpus: How many vLLM splits a model over.
+        batch: Tokens of prompts that llama.cpp computes at once.
     """
 
     context: int = 4096
@@ -79,6 +80,7 @@ class Load:
     share: float = 0.92
     cpu_cache_bytes: int = 4 * _GIB
     gpus: int = 1
+    batch: int = UBATCH
 
     @property
     def tokens(self) -> int:
@@ -160,15 +162,15 @@ def _cells(cache: Cache, load: Load) -> int:
     tokens = _padded(load.tokens)
     if not cache.window:
         return tokens
-    return min(tokens, _padded(cache.window * load.parallel + UBATCH))
+    return min(tokens, _padded(cache.window * load.parallel + load.batch))
 
 
 def _padded(tokens: int) -> int:
     return -(-tokens // _CELLS) * _CELLS
 
 
-def _logits_bytes(shape: Shape) -> int:
-    return shape.vocabulary * UBATCH * _F32
+def _logits_bytes(shape: Shape, load: Load) -> int:
+    return shape.vocabulary * load.batch * _F32
 
 
 def _compute_bytes(shape: Shape, load: Load) -> int:
@@ -181,7 +183,7 @@ def _compute_bytes(shape: Shape, load: Load) -> int:
     in_layer = 3 * shape.inner + 4 * shape.width
     masks = sum(_cells(cache, load) for cache in _kinds(shape))
     scores = 0 if load.has_flash else shape.heads * _padded(load.tokens) * _F32
-    return UBATCH * (_F32 * max(at_output, in_layer) + _F16 * masks + scores)
+    return load.batch * (_F32 * max(at_output, in_layer) + _F16 * masks + scores)
 
 
 def _kinds(shape: Shape) -> list[Cache]:
@@ -205,7 +207,7 @@ def _process_bytes(shape: Shape, load: Load) -> int:
     return (
         _PROCESS_BYTES
         + shape.vocabulary * _TOKEN_BYTES
-        + _logits_bytes(shape)
+        + _logits_bytes(shape, load)
         + _checkpoint_bytes(shape, load)
     )
 
@@ -236,7 +238,7 @@ def _llamacpp(
             engine_bytes=process + context,
             prompts_bytes=load.prompts_bytes,
         )
-    inputs = UBATCH * (_F32 * shape.width + _F16 * sum(_cells(c, load) for c in _kinds(shape)))
+    inputs = load.batch * (_F32 * shape.width + _F16 * sum(_cells(c, load) for c in _kinds(shape)))
     return Estimate(
         weights_bytes=weights.total_bytes - (weights.input_bytes if weights.output_bytes else 0),
         kv_bytes=kv,

@@ -5,7 +5,7 @@ from typing import Final
 
 from frontier.domain.chat import Sampling
 from frontier.domain.errors import RefusedError, UsageError
-from frontier.domain.sizing import KvType, Load
+from frontier.domain.sizing import UBATCH, KvType, Load
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -78,6 +78,7 @@ class Wanted:
         prompts_bytes: Memory of llama.cpp's prompt cache.
         has_flash: Flash attention may be used.
         kv_type: Of the KV cache's elements; fewer bits need flash attention.
+        batch: Tokens of prompts that llama.cpp computes at once.
         fetch: A model that is not here may be downloaded.
         proof: How the proving answer is sampled.
     """
@@ -90,6 +91,7 @@ class Wanted:
     prompts_bytes: int = 512 * 2**20
     has_flash: bool = True
     kv_type: KvType = "f16"
+    batch: int = UBATCH
     fetch: bool = True
     proof: Sampling = field(default_factory=lambda: Sampling(temperature=0.0, max_tokens=48))
 
@@ -110,4 +112,5 @@ class Wanted:
             prompts_bytes=self.prompts_bytes,
             has_flash=self.has_flash,
             kv_type=self.kv_type,
+            batch=self.batch,
         )

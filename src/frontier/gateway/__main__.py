@@ -41,6 +41,7 @@ def main() -> int:
         most_held=given.max_held_requests,
         workers=given.workers,
         usage_file=given.usage_file,
+        facts_file=given.facts_file,
         workspace=given.workspace,
         ready_fd=given.pid_ready_fd,
     )
@@ -111,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--check-host", action="store_true", help="refuse names of other machines in Host")
     add("--workers", type=_positive, default=1, metavar="N", help="processes; default 1")
     add("--usage-file", type=Path, metavar="FILE", help="keeps what keys have used of budgets")
+    add("--facts-file", type=Path, metavar="FILE", help="what Frontier tells of engines")
     add("--max-body-bytes", type=int, default=104_857_600, metavar="N")
     add("--max-held-requests", type=int, default=1000, metavar="N", help="while engines change")
     add("--workspace", type=Path, metavar="DIR", help="whose store takes pulled models")

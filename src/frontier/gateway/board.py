@@ -9,23 +9,15 @@ from typing import Any, Final
 
 import msgspec
 
+from frontier.gateway.families import FAMILIES
+
 _NUMBER: Final = struct.Struct("=Q")
 _HEAD: Final = struct.Struct("=QQ")
 _FIRST: Final = 64
-_PLACE_BYTES: Final = 8 * 1024 * 1024  # the kernel gives only what is written
+_PLACE_BYTES: Final = 32 * 1024 * 1024  # the kernel gives only what is written
 _POLL_S: Final = 0.01
 _PATIENCE_S: Final = 1.0
 _WRITING: Final = 0
-
-# What every worker finds for itself: adding would tell it several times.
-_SAME: Final = (
-    "frontier_backend_up",
-    "frontier_build_info",
-    "frontier_circuit_breaker_state",
-    "frontier_config_reload_failures_total",
-    "process_max_fds",
-    "process_start_time_seconds",
-)
 
 State = dict[str, Any]
 
@@ -162,7 +154,7 @@ def add(texts: Iterable[str]) -> str:
                 sample, _, value = line.rpartition(" ")
                 samples = families.setdefault(name, {})
                 number, old = float(value), samples.get(sample)
-                is_same = old is not None and name in _SAME
+                is_same = old is not None and FAMILIES[name].is_same
                 samples[sample] = max(old or 0.0, number) if is_same else (old or 0.0) + number
     return "".join(
         f"{helps[name]}\n{helps[f'{name} type']}\n"

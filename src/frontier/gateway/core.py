@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from frontier.gateway.breaker import State
 from frontier.gateway.clock import Clock
 from frontier.gateway.context import Context
+from frontier.gateway.exposed import Exposed
+from frontier.gateway.facts_file import FactsFile
 from frontier.gateway.gate import Gate
 from frontier.gateway.journal import Journal
 from frontier.gateway.json_log import JsonLog
@@ -25,6 +27,7 @@ from frontier.gateway.wire.pool import Pools
 
 if TYPE_CHECKING:
     from frontier.gateway.board import Colleague
+    from frontier.gateway.loaded import Loaded
     from frontier.gateway.spans import Spans
     from frontier.gateway.wire.asgi import AsgiApp
     from frontier.gateway.wire.client import ClientConnection
@@ -43,6 +46,8 @@ class Core:
         gate: Who may ask, and how much.
         journal: Counts and logs requests that are over.
         contexts: What the engines of a model have, as far as they say.
+        facts: What Frontier's commands tell of engines.
+        loaded: What Ollama servers have loaded, by backend.
         is_fresh: The table, or an engine behind it, is new: its engines are to be asked again.
         config_error: Why the last change of a route file was rejected, empty if it was not.
         rejected: SHA-256 of the files whose present content is not in force, hex, by path.
@@ -66,12 +71,16 @@ class Core:
         origins: Origins | None = None,
         ledger: Ledger | None = None,
         clock: Clock | None = None,
+        facts: FactsFile | None = None,
         most_held: int = MOST_HELD,
     ) -> None:
         self.max_body_bytes = max_body_bytes
         self.log = log
         self.clock = clock or Clock()
         self.metrics = Metrics()
+        self.exposed = Exposed(self.metrics)
+        self.facts = facts or FactsFile(None)
+        self.loaded: dict[str, tuple[Loaded, ...]] = {}
         self.gate = Gate(
             fixed=fixed or Fixed(),
             origins=origins or Origins(),
@@ -134,7 +143,7 @@ class Core:
         """Remember why a changed file was not taken."""
         self.config_error = reason
         self.metrics.reload_failures += 1
-        self.event("config_rejected", reason=reason)
+        self.event("config_rejected", level="warning", reason=reason)
 
     def in_flight(self) -> "Counter[tuple[str, str, str]]":
         """Count the requests that engines work on, by model, backend and URL of the engine.
@@ -181,14 +190,14 @@ class Core:
         self.gate.charge(request)
         self.journal.finished(request)
 
-    def event(self, event: str, **fields: object) -> None:
+    def event(self, event: str, *, level: str = "info", **fields: object) -> None:
         """Log something that happened to the gateway itself."""
         self.journal.settle()  # in the order in which it happened
-        self.log.event(event, self.clock.stamp, **fields)
+        self.log.event(event, self.clock.stamp, level=level, **fields)
 
     def bug(self, error: BaseException) -> None:
         """Log an exception that nobody expected, with its traceback."""
-        self.event("bug", traceback="".join(traceback.format_exception(error)))
+        self.event("bug", level="error", traceback="".join(traceback.format_exception(error)))
 
     def tick(self) -> None:
         """Advance the clock and do what is due; called a few times per second."""

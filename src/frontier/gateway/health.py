@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from frontier.gateway import loaded
 from frontier.gateway.engine_context import read_contexts
 from frontier.gateway.routes import Address, Target
 from frontier.gateway.wire.resolver import Resolver
@@ -72,7 +73,7 @@ async def probe_all(core: "Core") -> dict[str, str]:
     for (name, _, _), reason in zip(order, reasons, strict=True):
         found[name] = "; ".join(filter(None, (found.get(name, ""), reason)))
     for name, reason in found.items():
-        core.metrics.backend_up[name] = 0 if reason else 1
+        core.metrics.found(name, up=not reason)
     return found
 
 
@@ -107,9 +108,12 @@ async def probe_open(core: "Core") -> None:
 
 async def watch(core: "Core") -> None:
     """Ask engines how they are, for ever: all of them now and then, those that failed often."""
-    due_at = 0.0
+    due_at = look_at = 0.0
     while True:
         try:
+            if core.is_fresh or core.clock.now >= look_at:
+                look_at = core.clock.now + loaded.EVERY_S
+                await loaded.read_loaded(core)
             if core.is_fresh or core.clock.now >= due_at:
                 core.is_fresh = False
                 due_at = core.clock.now + _ALL_S

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from frontier.gateway.apis.known import OPERATIONS
 from frontier.gateway.json_log import AccessLine
 from frontier.gateway.keys import NOBODY
-from frontier.gateway.metrics import OTHER
+from frontier.gateway.metrics import OTHER, Series
 from frontier.gateway.routes import NO_BACKEND
 
 if TYPE_CHECKING:
@@ -68,17 +68,19 @@ class Journal:
     def _count(self, request: "Request") -> None:
         metrics, path = self._core.metrics, request.path
         model, backend = request.model, request.backend
+        took_s = request.ended - request.started
         if not model:
             series = metrics.series(path, OTHER, NO_BACKEND, stream=False)
         else:
             series = metrics.series(path, model, backend, stream=request.stream)
-            if request.tokens is not None:
-                metrics.count_tokens(model, backend, request.key_id or NOBODY, request.tokens)
-            if request.first_at and request.stream:
-                first_tokens = metrics.model(model, backend).first_tokens
-                first_tokens.observe(request.first_at - request.started)
+            tokens = request.tokens
+            if tokens is not None:
+                metrics.count_tokens(model, backend, request.key_id or NOBODY, tokens)
+            if request.first_at:
+                series.answers.work.observe(took_s - request.held_s)
+                _count_answer(series, request, tokens)
         series.codes[request.status] = series.codes.get(request.status, 0) + 1
-        series.durations.observe(request.ended - request.started)
+        series.durations.observe(took_s)
 
     def _log(self, request: "Request") -> None:
         tokens, began = request.tokens, request.started
@@ -101,6 +103,21 @@ class Journal:
                 request.key_id,
             )
         )
+
+
+def _count_answer(series: Series, request: "Request", tokens: tuple[int, int, int] | None) -> None:
+    """Count what only an engine's answer has: tokens, and how they came."""
+    outputs = 0
+    if tokens is not None:
+        outputs = tokens[1]
+        series.answers.inputs.observe(tokens[0])
+        if outputs:
+            series.answers.outputs.observe(outputs)
+    if request.stream:
+        series.first_tokens.observe(request.first_at - request.started)
+        if outputs > 1:  # the first one's time is another metric
+            per_token_s = (request.ended - request.first_at) / (outputs - 1)
+            series.answers.per_token.observe(per_token_s)
 
 
 def _route_label(path: str) -> str:

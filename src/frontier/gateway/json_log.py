@@ -58,9 +58,9 @@ class JsonLog:
         """Add one request."""
         self._add(line)
 
-    def event(self, event: str, time: str, **fields: object) -> None:
+    def event(self, event: str, time: str, *, level: str = "info", **fields: object) -> None:
         """Add something that happened to the gateway itself."""
-        self._add({"time": time, "event": event, **fields})
+        self._add({"time": time, "level": level, "event": event, **fields})
 
     def _add(self, line: object) -> None:
         if len(self._lines) >= _MAX_LINES:

@@ -1,57 +1,58 @@
-"""Metrics as plain numbers, rendered as Prometheus text only when somebody asks."""
+"""What the gateway counts, as plain numbers."""
 
-import os
-import resource
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import Final, Literal, get_args
+from collections.abc import Iterable
+from typing import Final, Literal, TypeVar, get_args
 
+from frontier.domain.facts import PROOF
 from frontier.gateway.apis.known import OPERATIONS
-from frontier.gateway.breaker import State
+from frontier.gateway.histogram import (
+    BOUNDS_S,
+    DURATIONS_S,
+    FIRST_TOKENS_S,
+    PER_TOKEN_S,
+    TOKENS,
+    Histogram,
+    union,
+)
 from frontier.gateway.keys import NOBODY
 from frontier.gateway.limits import SCOPES, Scope
 from frontier.gateway.prices import Price
 from frontier.gateway.routes import NO_BACKEND, Table, Target
 
-BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 OTHER: Final = "other"
 DIRECTIONS: Final = ("input", "output", "cached")
 Outcome = Literal["ok", "error", "timeout", "rejected"]
 _OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
-_STATES: Final[tuple[State, ...]] = get_args(State)
-_PRIORITY: Final = "normal"  # there is one, so far; dashboards know the label
 _CODES: Final = (200, 400, 403, 429, 499, 500, 502, 503, 504)
 _OTHER_CODES: Final = (400, 401, 403, 404, 408, 413, 499, 500)
-_BOOL: Final = ("false", "true")
-_REQUESTS: Final = ("operation", "model", "backend", "route", "code", "stream")
-_DURATIONS: Final = ("operation", "model", "backend", "stream")
-_MODEL: Final = ("model", "backend")
-_KEYED: Final = (*_MODEL, "key")
-_TOKENS: Final = (*_KEYED, "direction")
-_QUEUE: Final = ("model", "priority")
 # More label sets than that come only when they are used.
 _MOST_DECLARED: Final = 2000
+# One histogram has the boundaries of both its families, so that a request is counted once.
+_DURATIONS_S: Final[tuple[float, ...]] = union(BOUNDS_S, DURATIONS_S)
+_FIRST_TOKENS_S: Final[tuple[float, ...]] = union(BOUNDS_S, FIRST_TOKENS_S)
+
+_Key = TypeVar("_Key")
 
 Refusal = Literal["origin", "no_key", "expired", "revoked", "forbidden", "model"]
 REFUSALS: Final[tuple[Refusal, ...]] = get_args(Refusal)
 
-Labels = tuple[str, ...]
 
+class Answers:
+    """What the answers to one operation of one model show, whichever engine gave them.
 
-class Histogram:
-    """Counts per bucket of `BOUNDS_S`, their sum and number."""
+    Attributes:
+        work: From a request's first byte to its answer's last, without the wait here; seconds.
+        per_token: The mean time between a stream's tokens, seconds.
+        inputs: Tokens of a request.
+        outputs: Tokens of its answer.
+    """
 
-    __slots__ = ("buckets", "sum")
+    __slots__ = ("inputs", "outputs", "per_token", "work")
 
     def __init__(self) -> None:
-        self.buckets = [0] * (len(BOUNDS_S) + 1)
-        self.sum = 0.0
-
-    def observe(self, value_s: float) -> None:
-        """Count one duration."""
-        self.buckets[bisect_left(BOUNDS_S, value_s)] += 1
-        self.sum += value_s
+        self.work = Histogram(DURATIONS_S)
+        self.per_token = Histogram(PER_TOKEN_S)
+        self.inputs, self.outputs = Histogram(TOKENS), Histogram(TOKENS)
 
 
 class Series:
@@ -61,74 +62,103 @@ class Series:
         codes: Requests by HTTP status, 499 if the client left.
         durations: From a request's first byte to its answer's last; paths of one operation share
             them.
-    """
-
-    __slots__ = ("codes", "durations")
-
-    def __init__(self, durations: Histogram, codes: Iterable[int] = ()) -> None:
-        self.codes = dict.fromkeys(codes, 0)
-        self.durations = durations
-
-
-class ModelSeries:
-    """What one model's answers say.
-
-    Attributes:
         first_tokens: Seconds to the first byte of a stream.
+        answers: Shared by all engines of the model.
     """
 
-    __slots__ = ("first_tokens",)
+    __slots__ = ("answers", "codes", "durations", "first_tokens")
 
-    def __init__(self) -> None:
-        self.first_tokens = Histogram()
+    def __init__(
+        self,
+        durations: Histogram,
+        first_tokens: Histogram,
+        answers: Answers,
+        codes: Iterable[int] = (),
+    ) -> None:
+        self.codes = dict.fromkeys(codes, 0)
+        self.durations, self.first_tokens, self.answers = durations, first_tokens, answers
 
 
 class Metrics:
     """What the gateway counts. Label values come from configuration, never from a request.
 
     Attributes:
-        backend_up: 0 or 1 by backend.
+        backend_up: 0 or 1 by backend of the table, and of no other: what an engine is now says
+            nothing once it has left.
+        rate_limited: Requests that a limit of their key kept out, by what was limited.
+        refusals: Requests refused because of who asked, by why.
+        places: Models with their engines.
+        kinds: Of engines, by model.
         attempts: How requests ended at an engine, by backend.
         retries: Requests that a backend could not take and that were sent again, by backend.
         fallbacks: Requests that another model answered, by the model asked and the other.
         queue_waits: How long requests waited for a free engine, by model.
+        tokens: In the order of `DIRECTIONS`, by model, backend and key.
+        costs_usd: Of models that have a price, by model, backend and key.
+        requests: By path, model, backend and whether they stream.
+        durations: Seconds, by operation, model, backend and whether they stream.
+        first_tokens: Seconds, by operation, model and backend.
+        answers: By operation and model.
     """
 
     def __init__(self) -> None:
         self.backend_up: dict[str, int] = {}
         self.reload_failures = 0
         self.rate_limited: dict[Scope, int] = dict.fromkeys(SCOPES, 0)
-        self._refused: dict[Refusal, int] = dict.fromkeys(REFUSALS, 0)
-        self._keys: tuple[str, ...] = (NOBODY,)
-        self._tokens: dict[tuple[str, str, str], list[int]] = {}
-        self._prices: dict[str, Price] = {}
-        self._costs_usd: dict[tuple[str, str, str], float] = {}
+        self.refusals: dict[Refusal, int] = dict.fromkeys(REFUSALS, 0)
+        self.places: dict[tuple[str, str], None] = {}
+        self.kinds: dict[str, str] = {}
         self.attempts: dict[str, dict[Outcome, int]] = {}
         self.retries: dict[str, int] = {}
         self.fallbacks: dict[tuple[str, str], int] = {}
         self.queue_waits: dict[str, Histogram] = {}
-        self._series: dict[tuple[str, str, str, bool], Series] = {}
-        self._durations: dict[tuple[str, str, str, str], Histogram] = {}
-        self._models: dict[tuple[str, str], ModelSeries] = {}
+        self.tokens: dict[tuple[str, str, str], list[int]] = {}
+        self.costs_usd: dict[tuple[str, str, str], float] = {}
+        self.requests: dict[tuple[str, str, str, bool], Series] = {}
+        self.durations: dict[tuple[str, str, str, bool], Histogram] = {}
+        self.first_tokens: dict[tuple[str, str, str], Histogram] = {}
+        self.answers: dict[tuple[str, str], Answers] = {}
+        self._keys: tuple[str, ...] = (NOBODY,)
+        self._prices: dict[str, Price] = {}
 
     def declare(self, table: Table) -> None:
-        """Create every label set that *table* makes possible, with value 0."""
+        """Create every label set that *table* makes possible, with value 0.
+
+        What was counted stays, but for the proofs of a new engine; gauges of engines that have
+        left the table go.
+        """
+        if PROOF in self.kinds and all(target.name != PROOF for target in table.targets):
+            self._forget(PROOF)
+        names = [backend.name for target in table.targets for backend in target.backends]
+        self.backend_up = {name: self.backend_up.get(name, 0) for name in names}
         for path in OPERATIONS:
             self._declare(path, OTHER, NO_BACKEND, stream=False, codes=_OTHER_CODES)
         for target in table.targets:
+            self.kinds[target.name] = target.backend
             self.queue_waits.setdefault(target.name, Histogram())
             self._declare_target(target, target.label)
             for backend in target.backends:
-                self.backend_up.setdefault(backend.name, 0)
                 self.attempts.setdefault(backend.name, dict.fromkeys(_OUTCOMES, 0))
                 self.retries.setdefault(backend.name, 0)
-                self._models.setdefault((target.name, backend.name), ModelSeries())
+                self.places[target.name, backend.name] = None
                 self._declare_target(target, backend.name)
         self._prices = {t.name: t.price for t in table.targets if t.price is not None}
         for route in table.routes.values():
             for fallback in route.fallbacks:
                 self.fallbacks.setdefault((route.target.name, fallback.target.name), 0)
         self._declare_tokens()
+
+    def _forget(self, model: str) -> None:
+        """Drop all that was counted of *model*."""
+        self.kinds.pop(model, None)
+        self.queue_waits.pop(model, None)
+        self.places = {k: None for k in self.places if k[0] != model}
+        self.tokens = {k: v for k, v in self.tokens.items() if k[0] != model}
+        self.costs_usd = {k: v for k, v in self.costs_usd.items() if k[0] != model}
+        self.requests = {k: v for k, v in self.requests.items() if k[1] != model}
+        self.durations = {k: v for k, v in self.durations.items() if k[1] != model}
+        self.first_tokens = {k: v for k, v in self.first_tokens.items() if k[1] != model}
+        self.answers = {k: v for k, v in self.answers.items() if k[1] != model}
 
     def _declare_target(self, target: Target, backend: str) -> None:
         for path, operation in OPERATIONS.items():
@@ -139,10 +169,14 @@ class Metrics:
         self, path: str, model: str, backend: str, *, stream: bool, codes: Iterable[int] = ()
     ) -> Series:
         key = (path, model, backend, stream)
-        if (found := self._series.get(key)) is None:
-            kind = OPERATIONS[path].name, model, backend, _BOOL[stream]
-            found = Series(self._durations.setdefault(kind, Histogram()), codes)
-            self._series[key] = found
+        if (found := self.requests.get(key)) is None:
+            operation = OPERATIONS[path].name
+            found = self.requests[key] = Series(
+                _found(self.durations, (operation, model, backend, stream), _DURATIONS_S),
+                _found(self.first_tokens, (operation, model, backend), _FIRST_TOKENS_S),
+                self.answers.setdefault((operation, model), Answers()),
+                codes,
+            )
         return found
 
     def declare_keys(self, keys: tuple[str, ...]) -> None:
@@ -151,231 +185,48 @@ class Metrics:
         self._declare_tokens()
 
     def _declare_tokens(self) -> None:
-        for model, backend in self._models:
+        for model, backend in self.places:
             for key in self._keys:
-                if len(self._tokens) < _MOST_DECLARED:
-                    self._tokens.setdefault((model, backend, key), [0] * len(DIRECTIONS))
+                if len(self.tokens) < _MOST_DECLARED:
+                    self.tokens.setdefault((model, backend, key), [0] * len(DIRECTIONS))
                     if model in self._prices:
-                        self._costs_usd.setdefault((model, backend, key), 0.0)
+                        self.costs_usd.setdefault((model, backend, key), 0.0)
 
     def count_tokens(
         self, model: str, backend: str, key: str, tokens: tuple[int, int, int]
     ) -> None:
         """Add the usage of one answer, in the order of `DIRECTIONS`."""
-        found = self._tokens.get((model, backend, key))
+        found = self.tokens.get((model, backend, key))
         if found is None:
-            found = self._tokens[model, backend, key] = [0] * len(DIRECTIONS)
+            found = self.tokens[model, backend, key] = [0] * len(DIRECTIONS)
         found[0] += tokens[0]
         found[1] += tokens[1]
         found[2] += tokens[2]
         if (price := self._prices.get(model)) is not None:
-            costs, labels = self._costs_usd, (model, backend, key)
+            costs, labels = self.costs_usd, (model, backend, key)
             costs[labels] = costs.get(labels, 0.0) + price.usd(tokens)
+
+    def found(self, backend: str, *, up: bool) -> None:
+        """Note whether *backend* answers, unless it has left the table meanwhile."""
+        if backend in self.backend_up:
+            self.backend_up[backend] = int(up)
+
+    def waited(self, model: str, waited_s: float) -> None:
+        """Count how long a request waited for a free engine."""
+        if (waits := self.queue_waits.get(model)) is not None:
+            waits.observe(waited_s)
 
     def refused(self, reason: Refusal) -> None:
         """Count a request that was refused because of who asked."""
-        self._refused[reason] += 1
+        self.refusals[reason] += 1
 
     def series(self, path: str, model: str, backend: str, *, stream: bool) -> Series:
         """Return the counters of one kind of request."""
-        found = self._series.get((path, model, backend, stream))
+        found = self.requests.get((path, model, backend, stream))
         return found or self._declare(path, model, backend, stream=stream)
 
-    def model(self, name: str, backend: str) -> ModelSeries:
-        """Return the counters of one model."""
-        found = self._models.get((name, backend))
-        if found is None:
-            found = self._models[name, backend] = ModelSeries()
-        return found
 
-    def _request_samples(self) -> Iterator[tuple[Labels, int]]:
-        for (path, model, backend, stream), series in self._series.items():
-            for code, count in series.codes.items():
-                yield (
-                    (OPERATIONS[path].name, model, backend, path, str(code), _BOOL[stream]),
-                    count,
-                )
-
-    def _token_samples(self) -> Iterator[tuple[Labels, int]]:
-        for labels, counts in self._tokens.items():
-            for direction, count in zip(DIRECTIONS, counts, strict=True):
-                yield (*labels, direction), count
-
-    def _in_flight_samples(self, counts: Mapping[Labels, int]) -> Iterator[tuple[Labels, int]]:
-        for labels in self._models:
-            yield labels, counts.get(labels, 0)
-
-    def _held_samples(self, counts: Mapping[str, int]) -> Iterator[tuple[Labels, int]]:
-        for name in dict.fromkeys(name for name, _ in self._models):
-            yield (name,), counts.get(name, 0)
-
-    def _routing(self, queued: Mapping[str, int], breakers: Mapping[str, State]) -> Iterator[str]:
-        """Yield what became of requests between the client and an engine."""
-        depths = (((name, _PRIORITY), queued.get(name, 0)) for name in self.queue_waits)
-        waits = (((name, _PRIORITY), wait) for name, wait in self.queue_waits.items())
-        attempts = (
-            ((name, outcome), count)
-            for name, counts in self.attempts.items()
-            for outcome, count in counts.items()
-        )
-        retries = (((name,), count) for name, count in self.retries.items())
-        states = (
-            ((name, state), int(breakers.get(name, "closed") == state))
-            for name in self.attempts
-            for state in _STATES
-        )
-        yield from _family("frontier_queue_depth", "gauge", _QUEUE, depths)
-        yield from _histograms("frontier_queue_wait_seconds", _QUEUE, waits)
-        yield from _family(
-            "frontier_backend_attempts_total", "counter", ("backend", "outcome"), attempts
-        )
-        yield from _family("frontier_retries_total", "counter", ("backend",), retries)
-        yield from _family(
-            "frontier_fallbacks_total", "counter", ("from", "to"), self.fallbacks.items()
-        )
-        yield from _family("frontier_circuit_breaker_state", "gauge", ("backend", "state"), states)
-
-    def render(
-        self,
-        *,
-        clients: int,
-        upstreams: int,
-        in_flight: Mapping[Labels, int],
-        held: Mapping[str, int],
-        queued: Mapping[str, int],
-        breakers: Mapping[str, State],
-        version: str,
-    ) -> str:
-        """Return the exposition, Prometheus text format 0.0.4.
-
-        Args:
-            clients: Open connections from clients.
-            upstreams: Open connections to engines.
-            in_flight: Requests that engines work on, by model and backend.
-            held: Requests that wait for their engine to be replaced or to load, by model.
-            queued: Requests that wait for a free engine, by model.
-            breakers: The state of each backend's worst circuit breaker.
-            version: Of Frontier, for ``frontier_build_info``.
-        """
-        first_tokens = ((labels, s.first_tokens) for labels, s in self._models.items())
-        connections = ((("client",), clients), (("upstream",), upstreams))
-        up = (((name,), value) for name, value in self.backend_up.items())
-        working = self._in_flight_samples(in_flight)
-        rejected = (((), self.reload_failures),)
-        limited = (((scope,), count) for scope, count in self.rate_limited.items())
-        refused = (((reason,), count) for reason, count in self._refused.items())
-        lines = [
-            *_family("frontier_requests_total", "counter", _REQUESTS, self._request_samples()),
-            *_histograms("frontier_request_duration_seconds", _DURATIONS, self._durations.items()),
-            *_histograms("frontier_time_to_first_token_seconds", _MODEL, first_tokens),
-            *_family("frontier_tokens_total", "counter", _TOKENS, self._token_samples()),
-            *_family("frontier_cost_usd_total", "counter", _KEYED, self._costs_usd.items()),
-            *_family("frontier_inflight_requests", "gauge", _MODEL, working),
-            *_family("frontier_held_requests", "gauge", ("model",), self._held_samples(held)),
-            *self._routing(queued, breakers),
-            *_family("frontier_open_connections", "gauge", ("kind",), connections),
-            *_family("frontier_backend_up", "gauge", ("backend",), up),
-            *_family("frontier_rate_limited_total", "counter", ("scope",), limited),
-            *_family("frontier_refused_requests_total", "counter", ("reason",), refused),
-            *_family("frontier_config_reload_failures_total", "counter", (), rejected),
-            *_family("frontier_build_info", "gauge", ("version",), (((version,), 1),)),
-            *_process(),
-        ]
-        return "\n".join(lines) + "\n"
-
-
-_HELP: Final = {
-    "frontier_requests_total": "Requests to the engines' API by outcome; 499: the client left.",
-    "frontier_request_duration_seconds": "From a request's first byte to its answer's last.",
-    "frontier_time_to_first_token_seconds": "From a request's first byte to a stream's first.",
-    "frontier_tokens_total": "Tokens, as far as answers carry their usage.",
-    "frontier_cost_usd_total": "US dollars, of models that have a price.",
-    "frontier_inflight_requests": "Requests that an engine works on.",
-    "frontier_held_requests": "Requests that wait for an engine to be replaced or to load.",
-    "frontier_queue_depth": "Requests that wait for a free engine of their model.",
-    "frontier_queue_wait_seconds": "How long requests waited for a free engine.",
-    "frontier_backend_attempts_total": "Requests sent to an engine by what became of them.",
-    "frontier_retries_total": "Requests that a backend could not take, sent again elsewhere.",
-    "frontier_fallbacks_total": "Requests that another model answered.",
-    "frontier_circuit_breaker_state": "1 for the state of the backend's circuit breaker.",
-    "frontier_open_connections": "Open TCP connections.",
-    "frontier_backend_up": "1 if every engine of this backend answered its last probe.",
-    "frontier_config_reload_failures_total": "Changed files that were rejected.",
-    "frontier_rate_limited_total": "Requests that a limit of their key kept out.",
-    "frontier_refused_requests_total": "Requests refused because of who asked.",
-    "frontier_build_info": "Always 1.",
-    "process_cpu_seconds_total": "Total user and system CPU time spent in seconds.",
-    "process_resident_memory_bytes": "Resident memory size in bytes.",
-    "process_virtual_memory_bytes": "Virtual memory size in bytes.",
-    "process_start_time_seconds": "Start time of the process since unix epoch in seconds.",
-    "process_open_fds": "Number of open file descriptors.",
-    "process_max_fds": "Maximum number of open file descriptors.",
-}
-
-
-def _header(name: str, kind: str) -> Iterator[str]:
-    yield f"# HELP {name} {_HELP[name]}"
-    yield f"# TYPE {name} {kind}"
-
-
-def _pairs(names: Iterable[str], values: Labels) -> str:
-    return ",".join(f'{n}="{_escaped(v)}"' for n, v in zip(names, values, strict=True))
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-
-
-def _family(
-    name: str, kind: str, names: tuple[str, ...], samples: Iterable[tuple[Labels, float]]
-) -> Iterator[str]:
-    yield from _header(name, kind)
-    for labels, value in samples:
-        pairs = _pairs(names, labels)
-        yield f"{name}{{{pairs}}} {value}" if pairs else f"{name} {value}"
-
-
-def _histograms(
-    name: str, names: tuple[str, ...], samples: Iterable[tuple[Labels, Histogram]]
-) -> Iterator[str]:
-    yield from _header(name, "histogram")
-    for labels, histogram in samples:
-        pairs = _pairs(names, labels)
-        total = 0
-        for bound, count in zip((*BOUNDS_S, "+Inf"), histogram.buckets, strict=True):
-            total += count
-            yield f'{name}_bucket{{{pairs},le="{bound}"}} {total}'
-        yield f"{name}_sum{{{pairs}}} {histogram.sum:.9g}"
-        yield f"{name}_count{{{pairs}}} {total}"
-
-
-def _process() -> Iterator[str]:
-    """Yield the standard process metrics; those that need ``/proc`` only where there is one."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    yield from _sample("process_cpu_seconds_total", "counter", usage.ru_utime + usage.ru_stime)
-    yield from _sample("process_max_fds", "gauge", resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    proc = Path("/proc/self")
-    if not proc.is_dir():
-        return
-    fields = (proc / "stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    boot_s = _boot_time_s()
-    yield from _sample("process_virtual_memory_bytes", "gauge", int(fields[20]))
-    yield from _sample(
-        "process_resident_memory_bytes", "gauge", int(fields[21]) * resource.getpagesize()
-    )
-    yield from _sample(
-        "process_start_time_seconds", "gauge", boot_s + int(fields[19]) / os.sysconf("SC_CLK_TCK")
-    )
-    yield from _sample("process_open_fds", "gauge", len(list((proc / "fd").iterdir())))
-
-
-def _boot_time_s() -> int:
-    for line in Path("/proc/stat").read_text(encoding="ascii").splitlines():
-        if line.startswith("btime "):
-            return int(line.split()[1])
-    return 0
-
-
-def _sample(name: str, kind: str, value: float) -> Iterator[str]:
-    yield from _header(name, kind)
-    yield f"{name} {value}"
+def _found(known: dict[_Key, Histogram], key: _Key, bounds: tuple[float, ...]) -> Histogram:
+    if (found := known.get(key)) is None:
+        found = known[key] = Histogram(bounds)
+    return found

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import frontier
 from frontier.gateway.board import Report, State
+from frontier.gateway.exposed import Now
 
 if TYPE_CHECKING:
     from frontier.gateway.core import Core
@@ -18,17 +19,21 @@ def report(core: "Core") -> Report:
 
 def _metrics(core: "Core") -> str:
     core.journal.settle()
-    in_flight: Counter[tuple[str, ...]] = Counter()
+    in_flight: Counter[tuple[str, str]] = Counter()
     for (model, backend, _), count in core.in_flight().items():
         in_flight[model, backend] += count
-    return core.metrics.render(
-        clients=len(core.clients),
-        upstreams=core.pools.open,
-        in_flight=in_flight,
-        held=core.held(),
-        queued=core.queued(),
-        breakers=core.breakers(),
-        version=frontier.__version__,
+    return core.exposed.render(
+        Now(
+            clients=len(core.clients),
+            upstreams=core.pools.open,
+            in_flight=in_flight,
+            held=core.held(),
+            queued=core.queued(),
+            breakers=core.breakers(),
+            facts=core.facts.read(),
+            loaded=core.loaded,
+            version=frontier.__version__,
+        )
     )
 
 

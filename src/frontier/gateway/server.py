@@ -15,6 +15,7 @@ from frontier.gateway import keys
 from frontier.gateway.app import create_app
 from frontier.gateway.board import Board, Colleague
 from frontier.gateway.core import Core
+from frontier.gateway.facts_file import FactsFile
 from frontier.gateway.json_log import JsonLog
 from frontier.gateway.keys import Fixed
 from frontier.gateway.ledger import Ledger
@@ -59,6 +60,7 @@ class Options:
         most_held: How many requests may wait while engines are replaced.
         workers: Processes.
         usage_file: Keeps over a restart what keys have used.
+        facts_file: Where Frontier's commands tell of engines; it need not exist.
         workspace: Whose store takes models that clients pull; None where there is none.
         ready_fd: Gets the process id once every socket listens, then is closed.
     """
@@ -78,6 +80,7 @@ class Options:
     most_held: int
     workers: int
     usage_file: Path | None
+    facts_file: Path | None
     workspace: Path | None
     ready_fd: int | None
 
@@ -93,7 +96,7 @@ def serve(options: Options) -> None:
     core, reloader = _prepare(options, ledger)
     usage = UsageFile(options.usage_file, ledger)
     if problem := usage.load():
-        core.event("usage_lost", reason=problem)
+        core.event("usage_lost", level="error", reason=problem)
         core.log.flush()
     allow_many_connections()
     sockets = open_sockets(options.listen, options.workers)
@@ -123,6 +126,7 @@ def _prepare(options: Options, ledger: Ledger) -> tuple[Core, Reloader]:
             options.origins, checks_host=options.check_host or is_loopback(options.listen)
         ),
         ledger=ledger,
+        facts=FactsFile(options.facts_file),
         most_held=-(-options.most_held // options.workers),
     )
     core.app = create_app(core, options.workspace)
@@ -146,7 +150,7 @@ def _serve_alone(
 ) -> None:
     def save() -> None:
         if problem := usage.save():
-            core.event("usage_lost", reason=problem)
+            core.event("usage_lost", level="error", reason=problem)
 
     def tick() -> None:
         reloader.check()
@@ -188,7 +192,7 @@ def _serve_by_many(
         core.tick()
         reloader.check()
         if usage.is_due(core.clock.now) and (problem := usage.save()):
-            workers.event("usage_lost", reason=problem)
+            workers.event("usage_lost", level="error", reason=problem)
 
     parent = os.getpid()
     patience_s = options.drain_s + LAST_WORDS_S + _HUNG_S

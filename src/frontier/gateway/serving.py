@@ -80,7 +80,7 @@ class Server:
     def _on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error: BaseException | None = context.get("exception")
         if error is None:
-            self._core.event("loop", message=context["message"])
+            self._core.event("loop", level="error", message=context["message"])
         elif not isinstance(error, OSError):
             self._core.bug(error)
 

@@ -85,10 +85,10 @@ class Workers:
                 self._turn()
         self.event("stopped")
 
-    def event(self, event: str, **fields: object) -> None:
+    def event(self, event: str, *, level: str = "info", **fields: object) -> None:
         """Log something that happened to the gateway as a whole."""
         self._clock.tick()
-        self._log.event(event, self._clock.stamp, **fields)
+        self._log.event(event, self._clock.stamp, level=level, **fields)
         self._log.flush()
 
     def _on_stop(self, _number: int, _frame: object) -> None:
@@ -164,7 +164,7 @@ class Workers:
         is_young = now - worker.started_at < _HEALTHY_S
         worker.pause_s = min(worker.pause_s * 2, _LONGEST_PAUSE_S) if is_young else _FIRST_PAUSE_S
         worker.due_at = now + worker.pause_s
-        self.event("worker_died", worker=worker.index, pid=pid, exit_code=code)
+        self.event("worker_died", level="error", worker=worker.index, pid=pid, exit_code=code)
 
     def _end(self, now: float) -> None:
         """Have the workers finish what is under way; at the second signal at once."""

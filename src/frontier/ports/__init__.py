@@ -24,6 +24,7 @@ from frontier.ports.running import (
     Runtimes,
 )
 from frontier.ports.surroundings import ChatClient, Clock, ImageDigests, MachineProbe
+from frontier.ports.watching import Watch
 from frontier.ports.workspace import Journal, KeyStore, ProjectFile, SnapshotStore, StackSource
 
 __all__ = [
@@ -61,4 +62,5 @@ __all__ = [
     "Task",
     "ToolFiles",
     "ToolTrial",
+    "Watch",
 ]

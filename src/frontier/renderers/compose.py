@@ -1,7 +1,6 @@
 """A stack as containers: one Compose document and the files beside it; pure."""
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 
@@ -9,15 +8,19 @@ from frontier.domain.containers import LIVE, ROUTES, Containers, labelled
 from frontier.domain.errors import ConfigError
 from frontier.domain.project import Project, Route
 from frontier.domain.stack import Fragment, Image
+from frontier.domain.units import bytes_of
 from frontier.renderers.compose_safety import check_safe, seconds
 from frontier.renderers.compose_spec import ComposeSpec, ModelSpec
 from frontier.renderers.compose_template import Macros, fill, parsed
+from frontier.renderers.monitoring import Watch
 from frontier.renderers.routes import routes_file
+from frontier.renderers.targets import Target, engine_target, target, targets_file
 
 __all__ = ["ComposeSpec", "ModelSpec", "render"]
 
 COMPOSE: Final = "compose.yaml.j2"
 GATEWAY: Final = "gateway"
+GATEWAY_MEMORY: Final = "512m"
 _PARTS = ("services", "networks", "volumes")
 
 
@@ -141,10 +144,31 @@ def _shared_values(spec: ComposeSpec) -> dict[str, object]:
         "secrets": tuple(sorted(spec.secrets)),
         "gateway_image": spec.gateway_image,
         "gpu_exporter": spec.gpu_exporter,
+        "watch": _watch(spec),
+        "gateway_memory": GATEWAY_MEMORY,
         "ssl": spec.ssl,
         "has_start_interval": spec.has_start_interval,
         "publish": publish,
     }
+
+
+def _watch(spec: ComposeSpec) -> Watch:
+    def file(kind: str) -> str:
+        return f"/run/secrets/{kind}" if kind in spec.secrets else ""
+
+    webhook, deadman = file("alert-webhook-url"), file("alert-deadman-url")
+    return Watch(
+        gateway="gateway:8080",
+        gateway_key=file("metrics-key"),
+        gateway_memory_bytes=bytes_of(GATEWAY_MEMORY),
+        targets="/live/targets.json",
+        machine="node-exporter:9100",
+        prometheus="127.0.0.1:9090",
+        alertmanager="alertmanager:9093" if webhook or deadman else "",
+        webhook=webhook,
+        deadman=deadman,
+        tls=spec.ssl,
+    )
 
 
 def _values(spec: ComposeSpec) -> dict[str, object]:
@@ -208,15 +232,16 @@ def _merge(document: dict[str, Any], part: _Filled) -> None:
 
 
 def _files(part: _Part, macros: Macros, values: Mapping[str, object]) -> dict[str, str]:
-    """Return ``config/<part>/...`` with templates filled."""
+    """Return ``config/<part>/...`` and ``live/...``, filled; what gives nothing is left out."""
     files: dict[str, str] = {}
     for path, text in part.texts.items():
         if path != COMPOSE:
-            target = f"config/{part.name}/{path.removeprefix('config/')}"
+            own = f"config/{part.name}/{path.removeprefix('config/')}"
+            name = path if path.startswith(f"{LIVE}/") else own
             is_template = path.endswith(".j2")
-            files[target.removesuffix(".j2")] = (
-                fill(f"{part.origin}/{path}", text, macros, values) if is_template else text
-            )
+            filled = fill(f"{part.origin}/{path}", text, macros, values) if is_template else text
+            if filled.strip():
+                files[name.removesuffix(".j2")] = filled
     return files
 
 
@@ -307,19 +332,13 @@ def _live(spec: ComposeSpec, routes: tuple[Route, ...]) -> dict[str, str]:
     """Return what running services reload by themselves: routes, and what Prometheus scrapes."""
     files = {ROUTES: routes_file(routes)}
     if spec.monitoring:
-        has_metrics = bool(spec.stack.metrics_path and spec.model)
-        files[f"{LIVE}/prometheus/engine.json"] = _targets(spec) if has_metrics else "[]\n"
-        gpu = [{"targets": ["dcgm-exporter:9400"]}] if spec.gpu_exporter else []
-        files[f"{LIVE}/prometheus/gpu.json"] = json.dumps(gpu) + "\n"
+        files[f"{LIVE}/prometheus/targets.json"] = targets_file(_targets(spec, routes))
     return files
 
 
-def _targets(spec: ComposeSpec) -> str:
-    stack = spec.stack
-    labels = {
-        "__metrics_path__": stack.metrics_path,
-        "backend": stack.backend,
-        "stack": stack.name,
-    }
-    entry = {"targets": [spec.listens.partition("://")[2]], "labels": labels}
-    return json.dumps([entry], indent=2, sort_keys=True) + "\n"
+def _targets(spec: ComposeSpec, routes: tuple[Route, ...]) -> Iterator[Target]:
+    stack, address = spec.stack, spec.listens.partition("://")[2]
+    if stack.metrics_path:
+        yield from (engine_target(address, stack.metrics_path, r, stack.name) for r in routes)
+    if spec.gpu_exporter:
+        yield target("gpu", "dcgm-exporter:9400")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from frontier.domain.model import Details
 from frontier.domain.project import Project, Route, Service
+from frontier.domain.sizing import UBATCH
 
 ENGINE = "llamacpp"
 GATEWAY = "gateway"
@@ -27,6 +28,7 @@ class EngineSpec:
         cache_mib: Memory of the prompt cache in the host's memory, MiB; 0 turns it off.
         flash_attention: None lets the engine decide.
         kv_type: Of the cache's elements: ``f16``, ``q8_0``, ``q4_0``.
+        batch: Tokens of prompts computed at once.
         start_timeout_s: Seconds to load the model and give its first token.
         details: What clients are told of the model.
     """
@@ -41,6 +43,7 @@ class EngineSpec:
     cache_mib: int = 512
     flash_attention: bool | None = None
     kv_type: str = "f16"
+    batch: int = UBATCH
     start_timeout_s: float = 300.0
     details: Details | None = None
 
@@ -57,11 +60,13 @@ class GatewaySpec:
         keys: The file of API keys, which need not exist.
         api_key_file: File with one more key that requests may carry.
         admin_key_file: File with the key that Frontier itself uses.
+        metrics_key_file: File with a key for the metrics alone.
         require_key: Answer nobody while there is no key.
         rate_limit: Requests per minute of keys that name no other; 0 for no limit.
         origins: Web pages that may call, beside this machine's.
         workers: Processes.
         usage_file: Where it keeps what keys have used of budgets.
+        facts_file: Where Frontier tells it of engines.
         drain_timeout_s: Seconds that requests in flight get when it stops.
         max_body_bytes: Largest request body that it takes.
         workspace: Whose store takes models that clients pull; None where there is none.
@@ -74,11 +79,13 @@ class GatewaySpec:
     keys: Path | None = None
     api_key_file: Path | None = None
     admin_key_file: Path | None = None
+    metrics_key_file: Path | None = None
     require_key: bool = False
     rate_limit: int = 0
     origins: tuple[str, ...] = ()
     workers: int = 1
     usage_file: Path | None = None
+    facts_file: Path | None = None
     drain_timeout_s: float = 30.0
     max_body_bytes: int = 100 * 1024 * 1024
     workspace: Path | None = None
@@ -94,7 +101,7 @@ def render(stack: str, engine: EngineSpec, gateway: GatewaySpec) -> Project:
         context=engine.context,
         details=engine.details,
     )
-    return behind_gateway(stack, _engine(engine), route, gateway)
+    return behind_gateway(stack, engine_service(engine), route, gateway)
 
 
 def behind_gateway(stack: str, engine: Service, route: Route, gateway: GatewaySpec) -> Project:
@@ -112,10 +119,12 @@ def behind_gateway(stack: str, engine: Service, route: Route, gateway: GatewaySp
     )
 
 
-def _engine(spec: EngineSpec) -> Service:
+def engine_service(spec: EngineSpec) -> Service:
+    """Return the llama.cpp server of *spec* as a process."""
     return Service(
         name=ENGINE,
         argv=(*spec.argv, *server_flags(spec)),
+        metrics_path="/metrics",
         proof_model=spec.model,
         start_timeout_s=spec.start_timeout_s,
     )
@@ -140,6 +149,7 @@ def server_flags(spec: EngineSpec) -> tuple[str, ...]:
         **({"--threads": str(spec.threads)} if spec.threads else {}),
         **({} if spec.flash_attention is None else {"--flash-attn": _switch(spec.flash_attention)}),
         **_kv_types(spec.kv_type),
+        **_batch(spec.batch),
     }
     valued = (word for flag in flags.items() for word in flag)
     # with a store per slot, llama.cpp b11549 gives wrong means for inputs of different lengths
@@ -149,6 +159,11 @@ def server_flags(spec: EngineSpec) -> tuple[str, ...]:
 
 def _kv_types(kind: str) -> dict[str, str]:
     return {} if kind == "f16" else {"--cache-type-k": kind, "--cache-type-v": kind}
+
+
+def _batch(size: int) -> dict[str, str]:
+    """Return the flags of a batch of *size*; for embeddings both kinds must be the same."""
+    return {} if size == UBATCH else {"--batch-size": str(size), "--ubatch-size": str(size)}
 
 
 def _switch(value: bool) -> str:
@@ -182,7 +197,9 @@ def gateway_flags(spec: GatewaySpec) -> tuple[str, ...]:
         "--keys": spec.keys,
         "--api-key-file": spec.api_key_file,
         "--admin-key-file": spec.admin_key_file,
+        "--metrics-key-file": spec.metrics_key_file,
         "--usage-file": spec.usage_file,
+        "--facts-file": spec.facts_file,
         "--workspace": spec.workspace,
         "--rate-limit": spec.rate_limit,
         "--workers": spec.workers if spec.workers > 1 else 0,

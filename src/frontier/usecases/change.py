@@ -3,11 +3,11 @@
 from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Final
 
 from frontier.domain.chat import Answer
 from frontier.domain.containers import ROUTES
 from frontier.domain.errors import ConfigError, FrontierError, HalfDoneError, NotFoundError
+from frontier.domain.facts import PROOF
 from frontier.domain.project import Project, Route
 from frontier.domain.state import DaemonState
 from frontier.domain.wanted import Listening
@@ -21,9 +21,6 @@ from frontier.ports import (
 )
 from frontier.renderers.native import GATEWAY
 from frontier.renderers.routes import routes_file
-
-PROOF: Final = "frontier-proof"
-"""The model name under which a new engine is asked for a token before anybody else reaches it."""
 
 Prove = Callable[[str], Answer | None]
 
@@ -112,8 +109,9 @@ class Change:
             declared = self.declared()
             if declared is None or declared.digests != project.digests:
                 self.project.save(project)
-            elif declared.asked != project.asked:
-                self.project.save(replace(declared, asked=project.asked))
+            elif (declared.asked, declared.accelerator) != (project.asked, project.accelerator):
+                asked, accelerator = project.asked, project.accelerator
+                self.project.save(replace(declared, asked=asked, accelerator=accelerator))
             self.declared_now()
             self.journal.clear()
 

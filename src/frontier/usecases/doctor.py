@@ -21,6 +21,7 @@ PORTS: Final = {
     "gateway": ("GATEWAY_PORT", "The gateway's second port"),
     "grafana": ("GRAFANA_PORT", "Grafana's port"),
     "prometheus": ("PROMETHEUS_PORT", "Prometheus' port"),
+    "alertmanager": ("ALERTMANAGER_PORT", "Alertmanager's port"),
     "nginx-http": ("NGINX_HTTP_PORT", "nginx's port for HTTP"),
     "nginx-https": ("NGINX_HTTPS_PORT", "nginx's port for HTTPS"),
 }

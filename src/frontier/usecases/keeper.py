@@ -41,6 +41,10 @@ class Host(Protocol):
         """Publish the new *state* of a service."""
         ...
 
+    async def settled(self, state: ServiceState) -> None:
+        """Note that the start of a service is over: it is ready, or it failed."""
+        ...
+
 
 class Keeper:
     """Keeps one service running until it is stopped.
@@ -58,6 +62,7 @@ class Keeper:
         self._effects, self._host = effects, host
         self._released = asyncio.Event()
         self._problem = "no answer"
+        self._is_settled = False
         self.state = ServiceState(
             name=service.name,
             phase="waiting",
@@ -88,11 +93,14 @@ class Keeper:
                 break
             deaths = self.state.restarts + 1
             self._note(phase="backoff", restarts=deaths, reason=reason, details=details, pid=None)
+            if not self._is_settled:
+                await self._host.settled(self.state)
             await self._unless_released(asyncio.sleep(backoff_s(deaths)))
         self._note(phase="stopped", pid=None)
 
     async def _live(self) -> tuple[str, str]:
         """Run the process once; return why it ended, and its last lines."""
+        self._is_settled = False
         port = self.service.port or self._effects.free_port()
         try:
             process = await self._effects.processes.start(self.service, port)
@@ -129,6 +137,8 @@ class Keeper:
             return f"not ready within {patience_s:g} s: {self._problem}"
         news = {} if self.state.restarts else {"reason": ""}
         self._note(phase="ready", was_ready=True, **news)
+        self._is_settled = True
+        await self._host.settled(self.state)
         return await self._until_hung(port)
 
     async def _until_ready(self, port: int) -> None:

@@ -60,7 +60,11 @@ def checks(stack: Stack) -> list[Check]:
     ]
 
 
-_PAGES: Final = {"prometheus": "/-/healthy", "grafana": "/api/health"}
+_PAGES: Final = {
+    "prometheus": "/-/healthy",
+    "alertmanager": "/-/healthy",
+    "grafana": "/api/health",
+}
 
 
 def _if(

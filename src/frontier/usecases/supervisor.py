@@ -13,6 +13,7 @@ from frontier.domain.project import Project, Service
 from frontier.domain.state import DaemonState, ServiceState
 from frontier.domain.supervision import check, waves
 from frontier.renderers.routes import routes_file
+from frontier.renderers.targets import native_targets
 from frontier.usecases.keeper import Effects, Keeper
 
 _log = logging.getLogger(__name__)
@@ -37,13 +38,21 @@ class Board(Protocol):
         """Replace the gateway's generated routing file."""
         ...
 
+    def publish_targets(self, text: str) -> None:
+        """Replace the file of what Prometheus may scrape."""
+        ...
+
+    async def note_start(self, project: Project, state: ServiceState) -> None:
+        """Note how a start of a service went: it is ready, or it failed."""
+        ...
+
 
 @dataclass(kw_only=True)
 class Supervisor:
     """Runs the services of one project until `shut_down`.
 
     Attributes:
-        board: Project in, state and routes out.
+        board: Project in; state, routes and targets out.
         effects: Everything else.
     """
 
@@ -59,6 +68,7 @@ class Supervisor:
         self._reload, self._down = asyncio.Event(), asyncio.Event()
         self._since = self.effects.now()
         self._routes: str | None = None
+        self._targets: str | None = None
 
     def reload(self) -> None:
         """Read again what should run; safe to call from a signal handler."""
@@ -148,6 +158,10 @@ class Supervisor:
         if state.port is not None:
             self._started[state.name].set()
 
+    async def settled(self, state: ServiceState) -> None:
+        """Note that the start of a service is over: it is ready, or it failed."""
+        await self.board.note_start(self._project, state)
+
     def _publish(self) -> None:
         order = [*self._project.digests, *self._keepers]
         states = {name: self._keepers[name].state for name in order if name in self._keepers}
@@ -163,3 +177,7 @@ class Supervisor:
         if text != self._routes:
             self.board.publish_routes(text)
             self._routes = text
+        targets = native_targets(self._project, self._ports)
+        if targets != self._targets:
+            self.board.publish_targets(targets)
+            self._targets = targets

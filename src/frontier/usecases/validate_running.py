@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
-from frontier.domain import check_machine
+from frontier.domain import check_alerts, check_machine
 from frontier.domain.check import Finding, failed, passed, skipped, warned
 from frontier.domain.errors import ConfigError
 from frontier.domain.project import Project
@@ -65,6 +65,8 @@ class Running:
             "api.models": ("It lists the models", self._models),
             "monitoring.prometheus": ("Prometheus", self._prometheus),
             "monitoring.targets": ("What Prometheus scrapes", self._targets),
+            "monitoring.alerts": ("Alerts", self._alerts),
+            "monitoring.alertmanager": ("Alertmanager", self._alertmanager),
             "monitoring.grafana": ("Grafana", self._grafana),
         }
         return [
@@ -184,6 +186,9 @@ class Running:
     def _prometheus(self, project: Project) -> Finding:
         return self._page(project, "prometheus", "/-/ready")
 
+    def _alertmanager(self, project: Project) -> Finding:
+        return self._page(project, "alertmanager", "/-/ready")
+
     def _grafana(self, project: Project) -> Finding:
         return self._page(project, "grafana", "/api/health")
 
@@ -220,3 +225,10 @@ class Running:
                 mend="frontier logs prometheus",
             )
         return passed(f"{len(found)} targets, none is down")
+
+    def _alerts(self, project: Project) -> Finding:
+        """Tell which rules Prometheus cannot evaluate, and which alerts fire."""
+        url = project.pages.get("prometheus")
+        if url is None:
+            return skipped("prometheus is not part of what runs")
+        return check_alerts.judge(self.of.web.ask(f"{url}/api/v1/rules").items("data", "groups"))

@@ -1,95 +1,129 @@
-import threading
+import re
 from collections.abc import Callable, Iterator
-from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from frontier.adapters.all_logs import AllLogs
-from frontier.adapters.logs import Logs
+from frontier.adapters.container_logs import ContainerLogs
+from frontier.adapters.logs import Logs, rotate
 from frontier.domain.errors import NotFoundError
-
-INSIDE = {"gateway": ["in 1", "in 2"], "engine": ["e 1"]}
-
-
-def read(service: str, *, tail: int | None, follow: bool = False) -> Iterator[str]:
-    yield from INSIDE[service][len(INSIDE[service]) - (tail or 0) :]
-    if follow:
-        yield "new"
+from frontier.domain.log_line import LogLine, Wanted
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Logs:
-    (tmp_path / "daemon.log").write_text("d 1\nd 2\n")
-    (tmp_path / "gateway.log").write_text("an older gateway on the host\n")
-    return Logs(tmp_path)
+def logs(tmp_path: Path) -> AllLogs:
+    return AllLogs(Logs(tmp_path), ContainerLogs("w", lambda: False))
 
 
-def test_containers_hide_older_files_of_their_name(files: Logs) -> None:
-    logs = AllLogs(files, lambda: INSIDE, read)
-
-    assert logs.services == ("daemon", "engine", "gateway")
-    assert [*logs.tail((), 1)] == [("daemon", "d 2"), ("engine", "e 1"), ("gateway", "in 2")]
-    assert [*logs.tail(["gateway"], 2)] == [("gateway", "in 1"), ("gateway", "in 2")]
+def write(path: Path, *lines: str) -> None:
+    with path.open("a") as file:
+        file.writelines(f"{line}\n" for line in lines)
 
 
-@pytest.mark.parametrize(
-    "call", [lambda logs: logs.tail(["nobody"], 1), lambda logs: logs.follow(["nobody"])]
-)
-def test_a_name_without_a_log_is_told_with_those_of_files_and_containers(
-    files: Logs, call: Callable[[AllLogs], Iterator[object]]
+def at(second: int, text: str) -> str:
+    return f"2026-11-21T09:12:{second:02}.000Z {text}"
+
+
+def told(lines: Iterator[LogLine]) -> list[str]:
+    return [f"{line.service}: {line.line}" for line in lines]
+
+
+class Steps:
+    """Runs one step before each look of a follower, and ends it after the last."""
+
+    def __init__(self, *steps: Callable[[], object]) -> None:
+        self._steps = list(steps)
+
+    def __call__(self) -> bool:
+        if self._steps:
+            self._steps.pop(0)()
+        return not self._steps
+
+
+@pytest.mark.parametrize("call", [AllLogs.past, AllLogs.follow])
+def test_a_name_without_a_log_is_told_with_those_that_have_one(
+    logs: AllLogs, tmp_path: Path, call: Callable[..., Iterator[object]]
 ) -> None:
-    with pytest.raises(NotFoundError, match="'nobody' has no log") as caught:
-        [*call(AllLogs(files, lambda: INSIDE, read))]
-
-    assert caught.value.hint == "Known: daemon, engine, gateway."
-
-
-def test_nothing_logged_yet_is_told(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="nothing was logged"):
-        [*AllLogs(Logs(tmp_path), tuple, read).tail((), 1)]
+        next(call(logs, (), 1))
+    write(tmp_path / "daemon.log", "a")
+    write(tmp_path / "gateway.log", "a")
+
+    with pytest.raises(NotFoundError, match="'nobody' has no log") as caught:
+        next(call(logs, ["nobody"], 1))
+
+    assert caught.value.hint == "Known: daemon, gateway."
 
 
-def test_past_and_present_of_a_container_are_asked_for_at_once(files: Logs) -> None:
-    lines = AllLogs(files, lambda: INSIDE, read).follow(["gateway"], tail=1)
+def test_services_are_merged_in_order_of_time(logs: AllLogs, tmp_path: Path) -> None:
+    write(tmp_path / "a.log.1", at(1, "a1"))
+    write(tmp_path / "a.log", at(3, "a3"), "  more of it", at(5, "a5"))
+    write(tmp_path / "b.log", at(2, "b2"), at(4, "b4"))
 
-    assert [*lines] == [("gateway", "in 2"), ("gateway", "new")]
-
-
-def test_containers_are_followed_until_they_end(files: Logs) -> None:
-    lines = AllLogs(files, lambda: INSIDE, read).follow(["gateway", "engine"])
-
-    assert sorted(lines) == [("engine", "new"), ("gateway", "new")]
-
-
-def followed(logs: AllLogs, names: list[str], wanted: int, act: Callable[[], object]) -> list[str]:
-    """Return the first *wanted* lines that come while *act* is done again and again."""
-    found: list[str] = []
-
-    def collect() -> None:
-        found.extend(f"{name}: {line}" for name, line in islice(logs.follow(names), wanted))
-
-    thread = threading.Thread(target=collect, daemon=True)
-    thread.start()
-    while thread.is_alive():
-        act()
-        thread.join(0.1)
-    return found
+    assert told(logs.past((), None)) == [
+        "a: a1",
+        "b: b2",
+        "a: a3",
+        "a:   more of it",
+        "b: b4",
+        "a: a5",
+    ]
+    assert told(logs.past((), 1)) == ["b: b4", "a: a5"]
+    assert told(logs.past(["b"], 9)) == ["b: b2", "b: b4"]
 
 
-def test_files_and_containers_are_followed_side_by_side(files: Logs, tmp_path: Path) -> None:
-    def write() -> None:
-        with (tmp_path / "daemon.log").open("a") as log:
-            log.write("d 3\n")
+def test_the_last_lines_are_the_last_that_are_wanted(logs: AllLogs, tmp_path: Path) -> None:
+    write(tmp_path / "a.log", *(at(n, f"error: {n}" if n < 4 else f"{n}") for n in range(20)))
 
-    found = followed(AllLogs(files, lambda: INSIDE, read), ["gateway", "daemon"], 2, write)
+    errors = Wanted(level="error")
+    late = Wanted(since="2026-11-21T09:12:17.000Z")
+    nine = Wanted(pattern=re.compile("9$"))
 
-    assert sorted(found) == ["daemon: d 3", "gateway: new"]
+    assert told(logs.past((), 2, errors)) == ["a: error: 2", "a: error: 3"]
+    assert told(logs.past((), None, late)) == ["a: 17", "a: 18", "a: 19"]
+    assert told(logs.past((), 2, nine)) == ["a: 9", "a: 19"]
+    assert told(logs.past((), 0)) == []
 
 
-def test_without_containers_files_are_followed(files: Logs, tmp_path: Path) -> None:
-    def write() -> None:
-        with (tmp_path / "daemon.log").open("a") as log:
-            log.write("d 3\n")
+def test_past_and_present_are_told_once_through_rotations(logs: AllLogs, tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    write(tmp_path / "a.log.1", "1")
+    write(path, "2", "3")
+    lines = logs.follow(
+        (),
+        3,
+        until=Steps(
+            lambda: (write(path, "5"), rotate(path), write(path, "6")), lambda: write(path, "7")
+        ),
+    )
 
-    assert followed(AllLogs(files, tuple, read), ["daemon"], 1, write) == ["daemon: d 3"]
+    first = next(lines)
+    write(path, "4")
+
+    assert told(iter([first, *lines])) == [f"a: {n}" for n in range(1, 8)]
+
+
+def test_a_service_that_starts_later_is_followed_from_its_first_line(
+    logs: AllLogs, tmp_path: Path
+) -> None:
+    write(tmp_path / "daemon.log", "d")
+    until = Steps(
+        lambda: None,
+        lambda: (write(tmp_path / "b.log", at(2, "b")), write(tmp_path / "daemon.log", at(1, "d"))),
+    )
+
+    assert told(logs.follow((), 0, until=until)) == ["daemon: d", "b: b"]
+    assert (
+        told(logs.follow(["daemon"], 0, until=Steps(lambda: write(tmp_path / "c.log", "c")))) == []
+    )
+
+
+def test_what_comes_is_filtered_too(logs: AllLogs, tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    write(path, "error: 1", "fine")
+    until = Steps(lambda: write(path, "fine", "error: 2", "\twhy"))
+
+    found = logs.follow((), None, Wanted(level="error"), until=until)
+
+    assert told(found) == ["a: error: 1", "a: error: 2", "a: \twhy"]

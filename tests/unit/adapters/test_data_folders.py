@@ -42,8 +42,10 @@ def test_all_folders_of_a_real_stack_are_made_and_its_files_are_not(tmp_path: Pa
         "data/prometheus",
         f"{state}/config/monitoring/grafana",
         f"{state}/config/monitoring/grafana/datasources",
+        f"{state}/config/monitoring/grafana/providers",
         f"{state}/config/monitoring/prometheus",
         f"{state}/live",
+        f"{state}/live/grafana",
         f"{state}/live/prometheus",
         f"{state}/models",
     }

@@ -3,7 +3,9 @@
 import contextlib
 import json
 import shutil
+import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from fake_index import gguf
 from frontier.adapters.folders import packaged
 from frontier.bootstrap import Services
 from frontier.cli.app import app
+from frontier.cli.logs import Shown
 from frontier.cli.session import Session
 from frontier.domain.errors import (
     ConfigError,
@@ -21,7 +24,9 @@ from frontier.domain.errors import (
     StackNotFoundError,
     StalePlanError,
     StorageError,
+    UsageError,
 )
+from frontier.domain.log_line import Level, LogLine
 
 Run = Callable[..., Result]
 
@@ -37,6 +42,7 @@ def run(tmp_path: Path) -> Run:
     return frontier
 
 
+@pytest.mark.usefixtures("free_ports")
 def test_a_dry_run_writes_nothing(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,14 +58,82 @@ def test_a_dry_run_writes_nothing(
 def test_logs_are_printed_as_text_and_line_by_line_as_json(run: Run, tmp_path: Path) -> None:
     logs = tmp_path / "w" / "logs"
     logs.mkdir(parents=True)
-    (logs / "daemon.log").write_text("one\n")
-    (logs / "gateway.log").write_text('{"status": 200}\n')
+    access = '{"time":"2026-11-21T09:12:00.118Z","route":"/v1/models","status":404}'
+    (logs / "gateway.log").write_text(f"{access}\n")
+    (logs / "llamacpp.log").write_text("2026-11-21T09:11:00.118Z one\n")
+    time = datetime(2026, 11, 21, 9, 12, tzinfo=UTC).astimezone()
 
-    assert run("logs").stdout == 'daemon  | one\ngateway | {"status": 200}\n'
+    llamacpp, gateway = run("logs", "llamacpp", "gateway").stdout.splitlines()
+    assert llamacpp.endswith(" llamacpp | one")
+    assert gateway == f"{time:%m-%d %H:%M}:00.118 gateway  | /v1/models status=404"
     assert [*map(json.loads, run("logs", "--json").stdout.splitlines())] == [
-        {"service": "daemon", "line": "one"},
-        {"service": "gateway", "line": '{"status": 200}'},
+        {
+            "time": "2026-11-21T09:11:00.118Z",
+            "service": "llamacpp",
+            "level": None,
+            "line": "one",
+            "fields": {},
+        },
+        {
+            "time": "2026-11-21T09:12:00.118Z",
+            "service": "gateway",
+            "level": "warning",
+            "line": access,
+            "fields": json.loads(access),
+        },
     ]
+    for words in (("--level", "warning"), ("--since", "2026-11-21T09:12Z"), ("--grep", "V1", "-i")):
+        assert run("logs", *words, "gateway", "llamacpp").stdout.splitlines() == [gateway]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--grep", "["), ("--since", "soon"), ("--level", "loud"), ("-n", "-1"), ("--lines", "x")],
+)
+def test_a_filter_that_cannot_be_is_a_usage_error(run: Run, words: tuple[str, str]) -> None:
+    try:
+        code = run("logs", *words).exit_code
+    except UsageError as error:
+        code = error.exit_code
+
+    assert code == 2
+
+
+def test_a_service_has_a_colour_of_its_own_and_a_level_too_where_there_are_colours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def said() -> list[str]:
+        shown = Shown(["daemon", "gateway"])
+        levels: dict[str, Level | None] = {"daemon": None, "gateway": "error", "other": "warning"}
+        lines = [LogLine(None, name, level, "said", {}) for name, level in levels.items()]
+        return [shown.text(line).strip() for line in lines]
+
+    assert said() == ["daemon  | said", "gateway | said", "other   | said"]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert said() == [
+        "\033[36mdaemon  |\033[0m said",
+        "\033[32mgateway |\033[0m \033[31msaid\033[0m",
+        "\033[35mother   |\033[0m \033[33msaid\033[0m",
+    ]
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert said()[1] == "gateway | said"
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+def test_odd_lines_end_no_logs(run: Run, tmp_path: Path, as_json: tuple[str, ...]) -> None:
+    folder = tmp_path / "w" / "logs"
+    folder.mkdir(parents=True)
+    odd = ['{"time":"2026-13-45T09:12:00.118Z"}', '{"time":"0001-01-01T00:00:00.000Z"}']
+    odd += ['{"a":' + "[" * depth + "]" * depth + "}" for depth in (400, 100_000)]
+    odd += ['{"message":"\\ud800"}']
+    (folder / "gateway.log").write_text("".join(f"{line}\n" for line in [*odd, "the last"]))
+
+    found = run("logs", "gateway", "-n", "9", *as_json).stdout.splitlines()
+
+    assert len(found) == len(odd) + 1
+    assert "the last" in found[-1]
 
 
 def test_logs_of_an_unknown_service_name_the_known(run: Run, tmp_path: Path) -> None:

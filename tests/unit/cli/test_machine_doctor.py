@@ -105,6 +105,7 @@ def test_a_docker_that_cannot_be_used_is_shown_with_what_to_do() -> None:
     assert shown[-2:] == ["docker  Docker is not running", "        Start it."]
 
 
+@pytest.mark.usefixtures("free_ports")
 @pytest.mark.parametrize("as_json", [True, False])
 def test_the_command_asks_for_the_disk_of_the_workspace(tmp_path: Path, as_json: bool) -> None:
     app = typer.Typer()

@@ -140,3 +140,58 @@ def test_a_broken_stack_is_listed_with_its_reason_and_breaks_nothing_else(
         app, ["--workspace", str(tmp_path / "w"), "config", "show"], catch_exceptions=False
     )
     assert shown.exit_code == 0
+
+
+def test_a_prometheus_of_ones_own_gets_its_files_and_what_starts_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_RETENTION", "7d")
+    monkeypatch.setenv("NODE_EXPORTER_PORT", "9100")
+    folder = tmp_path / "w" / ".frontier" / "monitoring"
+
+    planned = json.loads(run("monitoring", "--dry-run", "--json").stdout)
+    assert not folder.exists()
+    done = json.loads(run("monitoring", "--json").stdout)
+
+    assert (planned["applied"], done["applied"]) == (False, True)
+    assert planned["files"] == done["files"]
+    found = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+    assert found == set(done["files"])
+    config = yaml.safe_load((folder / "prometheus" / "prometheus.yml").read_text())
+    jobs = {job["job_name"]: job for job in config["scrape_configs"]}
+    assert jobs["frontier-machine"]["static_configs"] == [{"targets": ["127.0.0.1:9100"]}]
+    key = Path(jobs["frontier-gateway"]["authorization"]["credentials_file"])
+    assert key.read_text()
+    [command] = done["commands"]
+    assert command.startswith(f"prometheus --config.file={folder}/prometheus/prometheus.yml ")
+    assert "--storage.tsdb.retention.time=7d" in command
+    assert "alertmanager" not in str(done["files"])
+
+
+def test_alertmanager_gets_its_file_where_alerts_have_somewhere_to_go(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", "https://chat.example.org/hooks/3f9a")
+
+    text = run("monitoring").stdout
+
+    folder = tmp_path / "w" / ".frontier" / "monitoring"
+    written = (folder / "alertmanager" / "alertmanager.yml").read_text()
+    [receiver] = [r for r in yaml.safe_load(written)["receivers"] if r["name"] == "webhook"]
+    file = Path(receiver["webhook_configs"][0]["url_file"])
+    assert file.read_text() == "https://chat.example.org/hooks/3f9a"
+    assert file.stat().st_mode & 0o077 == 0
+    assert "3f9a" not in written
+    assert f"alertmanager --config.file={folder}/alertmanager/alertmanager.yml" in text
+
+
+def test_a_dead_mans_address_alone_runs_alertmanager(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALERT_DEADMAN_URL", "https://hc.example.org/3f9a")
+
+    text = run("monitoring").stdout
+
+    folder = tmp_path / "w" / ".frontier" / "monitoring"
+    assert f"alertmanager --config.file={folder}/alertmanager/alertmanager.yml" in text
+    assert "alertmanagers:" in (folder / "prometheus" / "prometheus.yml").read_text()

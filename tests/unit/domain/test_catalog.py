@@ -3,6 +3,8 @@
 import pytest
 
 from frontier.domain.catalog import Architecture, CatalogEntry, Quantisation, choose
+from frontier.domain.catalog_shape import shape_of
+from frontier.domain.shape import Cache
 
 FILES = tuple(Quantisation(name=name, sources=(f"hf:o/r:{name}",)) for name in ("Q4_K_M", "Q8_0"))
 ENTRIES = {
@@ -47,19 +49,29 @@ def test_sliding_layers_stop_growing_at_their_window() -> None:
         value_length=8,
     )
 
+    full, sliding = shape_of(CatalogEntry(name="m", architecture=shape)).caches
+
     assert shape.kv_bytes_per_token == 64
-    assert shape.kv_bytes(50) == 4 * 64 * 50
-    assert shape.kv_bytes(1000) == 64 * 1000 + 3 * 64 * 100
+    assert (full.layers, full.elements, full.window) == (1, 32, 0)
+    assert (sliding.layers, sliding.elements, sliding.window) == (3, 32, 100)
 
 
 def test_latent_attention_keeps_one_vector_per_layer() -> None:
     shape = Architecture(layers=2, kv_layers=2, kv_heads=16, key_length=192, value_length=128)
     latent = Architecture(layers=2, kv_layers=2, kv_lora_rank=512, rope_length=64)
 
-    assert shape.kv_bytes(1) == 2 * 16 * 320 * 2
-    assert latent.kv_bytes(1) == 2 * 576 * 2
+    assert shape.kv_bytes_per_token == 2 * 16 * 320 * 2
+    assert latent.kv_bytes_per_token == 2 * 576 * 2
+    assert shape_of(CatalogEntry(name="m", architecture=latent)).caches == (
+        Cache(layers=2, elements=576),
+    )
 
 
 def test_a_published_figure_stands_in_for_an_unknown_architecture() -> None:
-    assert Architecture(kv_bytes_published=10240).kv_bytes(2) == 20480
-    assert Architecture(layers=3).kv_bytes(2) is None
+    published = Architecture(kv_bytes_published=10240)
+
+    assert published.kv_bytes_per_token == 10240
+    assert shape_of(CatalogEntry(name="m", architecture=published)).caches == (
+        Cache(layers=1, elements=5120),
+    )
+    assert Architecture(layers=3).kv_bytes_per_token is None

@@ -1,5 +1,7 @@
+import json
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +15,7 @@ services = st.builds(
     env=st.dictionaries(st.text(), st.text()),
     port=st.integers(0, 65535),
     needs=st.lists(st.text()).map(tuple),
+    metrics_path=st.text(),
     generation=st.integers(0),
 )
 
@@ -27,6 +30,24 @@ def test_a_project_survives_its_json(declared: tuple[Service, ...]) -> None:
 def test_the_digest_follows_the_configuration_but_not_the_generation() -> None:
     assert replace(engine(), env={"A": "1"}).digest != engine().digest
     assert replace(engine(), generation=5).digest == engine().digest
+
+
+def test_what_the_first_version_knew_is_what_it_was_as_long_as_nothing_new_is_set() -> None:
+    plain = Service(name="gateway", argv=("a", "{port}"), env={"A": "1"})
+    said = Project(name="p", stack="s", services=(plain,)).to_json()
+
+    # what 8a9da21 computes
+    assert plain.digest == "a31e8c9cbc721e734d646529b1bfd2e25bf42e1d2627ef81681888ecf8f75c87"
+    assert "metrics_path" not in said
+    assert "accelerator" not in said
+    assert replace(plain, metrics_path="/metrics").digest != plain.digest
+
+
+def test_what_a_later_version_wrote_is_not_read_as_if_it_were_known() -> None:
+    raw = json.loads(project(engine()).to_json()) | {"later": 1}
+
+    with pytest.raises(TypeError, match="later"):
+        Project.from_json(json.dumps(raw))
 
 
 def test_the_port_replaces_whole_arguments_and_no_part_of_a_path() -> None:

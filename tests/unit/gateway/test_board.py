@@ -46,6 +46,12 @@ def test_counts_are_added_and_what_all_find_alike_is_not() -> None:
     assert text.count("# TYPE frontier_requests_total counter") == 1
 
 
+def test_each_worker_may_open_files_of_its_own() -> None:
+    one = "# HELP process_max_fds x\n# TYPE process_max_fds gauge\nprocess_max_fds 1024\n"
+
+    assert add([one, one]).endswith("process_max_fds 2048\n")
+
+
 def test_of_a_dead_worker_only_counters_are_kept() -> None:
     kept = counters(ONE)
 
@@ -100,6 +106,6 @@ def test_a_report_that_is_too_long_leaves_the_one_before() -> None:
     board = Board(1)
     board.tell(0, 7, Report("short", {}))
 
-    board.tell(0, 8, Report("x" * 9_000_000, {}))
+    board.tell(0, 8, Report("x" * 33_600_000, {}))
 
     assert board.read(0) == (7, Report("short", {}))

@@ -2,28 +2,33 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from frontier.domain.facts import PROOF, Facts
 from frontier.gateway.errors import Problem
+from frontier.gateway.exposed import Exposed, Now
 from frontier.gateway.json_log import AccessLine, JsonLog
 from frontier.gateway.metrics import Metrics
 from frontier.gateway.route_table import build, load_sources
+from frontier.gateway.routes import Table
 from frontier.gateway.upstream_errors import translate
 from frontier.gateway.wire.checks import normalise
 
-RENDERED: Any = {
-    "clients": 1,
-    "upstreams": 2,
-    "in_flight": {('a"\n\\', "vllm"): 3},
-    "held": {'a"\n\\': 4},
-    "queued": {},
-    "breakers": {},
-    "version": "0",
-}
+NOW = Now(
+    clients=1,
+    upstreams=2,
+    in_flight={('a"\n\\', "vllm"): 3},
+    held={'a"\n\\': 4},
+    queued={},
+    breakers={},
+    facts=Facts(),
+    loaded={},
+    version="0",
+)
 LINE = AccessLine(time="t", request_id="r", route="/", status=200, duration_ms=1.0, bytes=2)
 
 
@@ -101,25 +106,24 @@ def test_metrics_are_valid_before_and_after_requests(tmp_path: Path) -> None:
     routes.write_text('version: 1\nmodels: [{name: "a\\"\\n\\\\", backend: vllm}]')
     metrics = Metrics()
     metrics.declare(build(load_sources([routes])))
-    before = metrics.render(**RENDERED)
+    exposed = Exposed(metrics)
+    before = exposed.render(NOW)
     series = metrics.series("/v1/completions", 'a"\n\\', "vllm", stream=True)
     series.codes[418] = 1
     series.durations.observe(2.0)
-    metrics.model('a"\n\\', "vllm").first_tokens.observe(0.05)
-    metrics.series("/v1/completions", "gone since a reload", "x", stream=False).codes[200] = 1
-    metrics.model("gone since a reload", "x").first_tokens.observe(0.1)
+    series.first_tokens.observe(0.05)
+    gone = metrics.series("/v1/completions", "gone since a reload", "x", stream=False)
+    gone.codes[200] = 1
+    gone.first_tokens.observe(0.1)
     metrics.count_tokens("gone since a reload", "x", "none", (1, 2, 3))
-    after = metrics.render(**RENDERED)
+    after = exposed.render(NOW)
 
     first = {f.name: f for f in text_string_to_metric_families(before)}
     last = {f.name: f for f in text_string_to_metric_families(after)}
     assert first.keys() == last.keys()
     working, held = (last[f"frontier_{k}_requests"].samples for k in ("inflight", "held"))
-    assert [s.value for s in working] == [3, 0]
-    assert [(s.labels["model"], s.value) for s in held] == [
-        ('a"\n\\', 4),
-        ("gone since a reload", 0),
-    ]
+    assert [s.value for s in working] == [3]
+    assert [(s.labels["model"], s.value) for s in held] == [('a"\n\\', 4)]
     counts = [s for s in last["frontier_requests"].samples if s.value]
     assert {s.labels["code"] for s in counts} == {"418", "200"}
     assert {s.labels["model"] for s in counts} == {'a"\n\\', "gone since a reload"}
@@ -133,6 +137,61 @@ def test_metrics_are_valid_before_and_after_requests(tmp_path: Path) -> None:
     assert [s.value for s in ttft if s.labels.get("le") == "0.05"] == [1, 0]
 
 
+def routed(folder: Path, *models: str) -> Table:
+    """The table of *models*, each as ``name backend``."""
+    found = [m.split() for m in models]
+    entries = [{"name": n, "backend": b, "backend_url": "http://127.0.0.1:9"} for n, b in found]
+    routes = folder / "routes.yaml"
+    routes.write_text(json.dumps({"version": 1, "models": entries}))
+    return build(load_sources([routes]))
+
+
+def values(metrics: Metrics, name: str, **facts: dict[str, bool]) -> dict[tuple[str, ...], float]:
+    """What a scrape shows of the family *name*, by the values of its labels."""
+    now = replace(NOW, facts=Facts(**facts), breakers={"llamacpp": "open"})
+    families = text_string_to_metric_families(Exposed(metrics).render(now))
+    samples = [s for f in families for s in f.samples if s.name == name]
+    return {tuple(s.labels.values()): s.value for s in samples}
+
+
+def test_what_an_engine_is_leaves_with_it_and_what_was_counted_stays(tmp_path: Path) -> None:
+    metrics = Metrics()
+    metrics.declare(routed(tmp_path, "m llamacpp", "n vllm"))
+    metrics.found("llamacpp", up=True)
+    metrics.found("vllm", up=True)
+    metrics.attempts["llamacpp"]["ok"] = 3
+    metrics.declare(routed(tmp_path, "m mistral", "n vllm"))
+    metrics.found("llamacpp", up=True)  # an answer that was under way
+
+    gpu = {"gpu_expected": {"llamacpp": True, "mistral": True}}
+    assert values(metrics, "frontier_backend_up") == {("mistral",): 0, ("vllm",): 1}
+    expected = values(metrics, "frontier_engine_gpu_expected", **gpu)
+    assert expected == {("mistral",): 1, ("vllm",): 0}
+    known = {"gpu_in_use": {"llamacpp": True, "mistral": False}}
+    assert values(metrics, "frontier_engine_gpu_in_use", **known) == {("mistral",): 0}
+    states = values(metrics, "frontier_circuit_breaker_state")
+    assert {backend for backend, _ in states} == {"mistral", "vllm"}
+    assert values(metrics, "frontier_backend_attempts_total")["llamacpp", "ok"] == 3
+
+
+def test_the_proof_of_an_engine_leaves_no_series(tmp_path: Path) -> None:
+    metrics = Metrics()
+    metrics.declare(routed(tmp_path, "m llamacpp"))
+    before = Exposed(metrics).render(NOW)
+    metrics.declare(routed(tmp_path, "m llamacpp", f"{PROOF} llamacpp"))
+    metrics.series("/v1/chat/completions", PROOF, "llamacpp", stream=True).codes[200] = 1
+    metrics.count_tokens(PROOF, "llamacpp", "none", (1, 2, 3))
+    metrics.waited(PROOF, 0.5)
+    assert PROOF in Exposed(metrics).render(NOW)
+
+    metrics.declare(routed(tmp_path, "m llamacpp"))
+    metrics.waited(PROOF, 0.5)
+
+    after = Exposed(metrics).render(NOW)
+    assert PROOF not in after
+    assert after.count("\n") == before.count("\n")
+
+
 def test_lines_wait_for_the_flush_and_are_json() -> None:
     read_end, write_end = os.pipe()
     log = JsonLog(write_end)
@@ -144,7 +203,12 @@ def test_lines_wait_for_the_flush_and_are_json() -> None:
 
     assert lines[0]["request_id"] == "r"
     assert "model" not in lines[0]
-    assert lines[1] == {"time": "now", "event": "happened", "why": "because"}
+    assert lines[1] == {
+        "time": "now",
+        "level": "info",
+        "event": "happened",
+        "why": "because",
+    }
     os.close(read_end)
     os.close(write_end)
 

@@ -304,16 +304,24 @@ def test_a_change_of_the_engine_changes_nothing_beside_it() -> None:
 
 def test_prometheus_is_told_of_the_engine_by_a_file_that_it_reads_again() -> None:
     found = containers("vllm", monitoring=True, accelerator="cuda").files
-    [engine] = json.loads(found["live/prometheus/engine.json"])
-    assert engine["targets"] == ["vllm:8000"]
-    assert engine["labels"]["__metrics_path__"] == "/metrics"
-    assert json.loads(found["live/prometheus/gpu.json"]) == [{"targets": ["dcgm-exporter:9400"]}]
+    assert json.loads(found["live/prometheus/targets.json"]) == [
+        {
+            "targets": ["vllm:8000"],
+            "labels": {
+                "job": "frontier-engine",
+                "__metrics_path__": "/metrics",
+                "backend": "vllm",
+                "model": "HuggingFaceTB/SmolLM2-135M-Instruct",
+                "stack": "vllm",
+            },
+        },
+        {"targets": ["dcgm-exporter:9400"], "labels": {"job": "frontier-gpu"}},
+    ]
 
     silent = containers("ollama", monitoring=True).files  # it has no metrics
-    assert json.loads(silent["live/prometheus/engine.json"]) == []
-    assert json.loads(silent["live/prometheus/gpu.json"]) == []
+    assert json.loads(silent["live/prometheus/targets.json"]) == []
     jobs = yaml.safe_load(silent["config/monitoring/prometheus/prometheus.yml"])["scrape_configs"]
-    assert all(job["job_name"].startswith("frontier-") for job in jobs)
+    assert all(job["job_name"].startswith("frontier") for job in jobs)
     assert jobs[0]["authorization"] == {"credentials_file": "/run/secrets/metrics-key"}
 
 
@@ -370,7 +378,7 @@ def test_the_engine_may_run_on_the_host_instead() -> None:
     assert "llamacpp" not in project.digests
     assert project.routes[0].url == "http://host.docker.internal:8080"
     assert project.containers
-    assert "host.docker.internal:8080" in project.containers.files["live/prometheus/engine.json"]
+    assert "host.docker.internal:8080" in project.containers.files["live/prometheus/targets.json"]
 
 
 def test_the_names_of_networks_begin_with_the_projects() -> None:

@@ -89,6 +89,10 @@ def test_a_change_names_the_keys_and_files_it_comes_from() -> None:
 
     assert [(c.action, c.service, c.reasons) for c in found.changes] == [
         ("restart", "prometheus", ("config/monitoring/prometheus/prometheus.yml changed",)),
+        (
+            *("restart", "grafana"),
+            ("config/monitoring/grafana/datasources/prometheus.yaml changed",),
+        ),
         ("restart", "llamacpp", ("command changed",)),
     ]
     assert '-      - "512"\n+      - "1024"' in found.texts["compose.yaml"]

@@ -381,3 +381,39 @@ def test_a_bug_ends_the_daemon_loudly() -> None:
 
     with pytest.raises(ExceptionGroup):
         run(scenario())
+
+
+def test_every_start_of_a_service_is_noted_once_as_ready_or_failed() -> None:
+    async def scenario() -> list[tuple[str, str]]:
+        async with World(project(engine())) as world:
+            world.processes.missing.add("llamacpp")  # fails before there is a process
+            await world.until("llamacpp", "backoff")
+            world.processes.missing.clear()
+            world.processes.dying["llamacpp"] = 3
+            world.probe.sick[5002] = "loading"
+            await asyncio.sleep(0.6)  # dies before it is ready
+            del world.processes.dying["llamacpp"]
+            await world.until("llamacpp", "ready")
+            world.processes.started[-1].die(1)  # a death of what was ready is no failed start
+            await world.until("llamacpp", "backoff")
+            await world.until("llamacpp", "ready")
+            await asyncio.sleep(100)
+            return world.board.starts
+
+    assert run(scenario()) == [
+        ("llamacpp", "backoff"),
+        ("llamacpp", "backoff"),
+        ("llamacpp", "ready"),
+        ("llamacpp", "ready"),
+    ]
+
+
+def test_a_start_that_is_too_slow_failed_and_one_that_is_stopped_did_not() -> None:
+    async def scenario() -> list[tuple[str, str]]:
+        async with World(project(engine(start_timeout_s=5.0))) as world:
+            world.probe.sick[5001] = world.probe.sick[5002] = "loading"
+            await world.until("llamacpp", "backoff")
+            await world.until("llamacpp", "starting")
+        return world.board.starts
+
+    assert run(scenario()) == [("llamacpp", "backoff")]

@@ -61,7 +61,7 @@ class Hold:
         if self.why == "busy":
             waited_s = time.perf_counter() - self._began
             self._core.holds.waits_s[self.lane] = waited_s
-            self._core.metrics.queue_waits[self.lane].observe(waited_s)
+            self._core.metrics.waited(self.lane, waited_s)
         self._client.send_on(self.request, in_turn=True)
 
     def cancel(self) -> None:

@@ -1,0 +1,207 @@
+"""The files of a benchmark's result."""
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from frontier.adapters import bench_files
+from frontier.domain.bench import SCHEMA, Case, Result, Sample
+from frontier.domain.errors import BenchFileError, NotFoundError, RefusedError, StorageError
+
+CASE = Case(
+    id="closed-c1-p16-o2",
+    mode="closed",
+    concurrency=1,
+    rate_per_s=0.0,
+    prompt_tokens=16,
+    output_tokens=2,
+)
+GOOD = Sample(
+    case=CASE.id,
+    round=0,
+    due_s=0.5,
+    sent_s=0.501,
+    first_s=0.75,
+    ended_s=1.0,
+    tokens_s=(0.75, 1.0),
+    tokens_in=16,
+    tokens_out=2,
+    error="",
+)
+BAD = replace(
+    GOOD,
+    round=1,
+    first_s=None,
+    tokens_s=(),
+    tokens_out=0,
+    error="http_503",
+    detail='it said "busy, très",\nand hung up',
+)
+RESULT = Result(
+    created="2026-11-21T20:00:00Z",
+    command="frontier bench run",
+    frontier="0.1.0",
+    commit="",
+    preset="quick",
+    target={"url": "http://127.0.0.1:1", "model": "m"},
+    machine={"cores": 2, "gpus": []},
+    settings={"num_parallel": 1},
+    client={"cpu_s": 0.1, "wall_s": 1.0, "late_p99_s": 0.001},
+    rounds=2,
+    cases=(CASE,),
+    samples=(GOOD, BAD),
+    load={"seed": 7},
+    is_complete=False,
+    notes=("interrupted",),
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    bench_files.write(RESULT, tmp_path / "made" / "result.json")
+    return tmp_path / "made" / "result.json"
+
+
+def test_what_is_written_is_read(path: Path) -> None:
+    assert bench_files.read(path) == RESULT
+
+
+def test_a_result_without_samples_is_a_result(tmp_path: Path) -> None:
+    empty = replace(RESULT, samples=())
+    bench_files.write(empty, tmp_path / "empty.json")
+
+    assert bench_files.read(tmp_path / "empty.json") == empty
+
+
+def test_times_are_kept_to_the_microsecond(tmp_path: Path) -> None:
+    sample = replace(GOOD, due_s=0.123456789, ended_s=1.0000004)
+    bench_files.write(replace(RESULT, samples=(sample,)), tmp_path / "fine.json")
+
+    read = bench_files.read(tmp_path / "fine.json").samples[0]
+
+    assert (read.due_s, read.ended_s) == (0.123457, 1.0)
+
+
+def test_the_table_has_a_row_per_request_with_what_follows_from_it(path: Path) -> None:
+    with path.with_suffix(".csv").open(newline="") as file:
+        good, bad = csv.DictReader(file)
+
+    assert tuple(good) == bench_files.COLUMNS
+    assert (good["latency_s"], good["ttft_s"], good["tpot_s"]) == ("0.5", "0.25", "0.25")
+    assert (bad["ttft_s"], bad["error"], bad["detail"]) == ("", "http_503", BAD.detail)
+
+
+def test_a_file_that_is_not_there_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="there is no file"):
+        bench_files.read(tmp_path / "none.json")
+
+
+def test_a_folder_is_told_as_what_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(BenchFileError, match="Is a directory"):
+        bench_files.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b'{"schema": 1, "samples": [{"ca', "not JSON"),
+        (b"[1]", "not a JSON object"),
+        (b'{"a": 1}', "it names no schema"),
+        (b'{"schema": 1}', "created: "),
+        (b'{"schema": 2}', "has schema 2; this Frontier knows 1"),
+        (b'{"schema": "1"}', "has schema '1'"),
+    ],
+)
+def test_what_is_no_result_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
+    path = tmp_path / "file.json"
+    path.write_bytes(content)
+
+    with pytest.raises(BenchFileError, match=complaint) as caught:
+        bench_files.read(path)
+
+    assert str(path) in caught.value.message
+    assert "frontier bench run" in caught.value.hint
+
+
+def _sample(**fields: object) -> Callable[[dict[str, Any]], object]:
+    return lambda raw: raw["samples"][0].update(fields)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (lambda raw: raw.update(colour="red"), "colour: "),
+        (_sample(colour="red"), "samples.0.colour: "),
+        (lambda raw: raw["cases"][0].update(mode="open"), "cases.0.mode: "),
+        (lambda raw: raw.pop("machine"), "machine: "),
+        (_sample(ended_s="late"), "samples.0.ended_s: "),
+        (_sample(ended_s=float("nan")), "samples.0.ended_s: "),
+        (_sample(ended_s=0.7), "samples.0: its times do not follow each other"),
+        (_sample(case="other"), "samples.0: there is no case 'other'"),
+        (_sample(round=2), "samples.0: round 2 of 2"),
+        (_sample(first_s=0.8), "samples.0: first_s is not the first"),
+        (lambda raw: raw["cases"][0].update(concurrency=0), "closed-c1-p16-o2: concurrency 0"),
+        (lambda raw: raw["cases"][0].update(concurrency=10**400), ": concurrency 1000"),
+        (lambda raw: raw["cases"][0].update(mode="rate"), "closed-c1-p16-o2: rate_per_s 0.0"),
+        (lambda raw: raw.update(rounds=0), "rounds 0"),
+        (lambda raw: raw.update(rounds=10**9), "rounds 1000000000"),
+        (lambda raw: raw["cases"].append(raw["cases"][0]), "two cases have the same id"),
+    ],
+)
+def test_a_damaged_result_is_told_with_its_place(
+    path: Path, spoil: Callable[[dict[str, Any]], object], complaint: str
+) -> None:
+    raw = json.loads(path.read_text())
+    spoil(raw)
+    path.write_text(json.dumps(raw))
+
+    with pytest.raises(BenchFileError) as caught:
+        bench_files.read(path)
+
+    assert complaint in caught.value.message
+
+
+def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(StorageError):
+        bench_files.write(RESULT, tmp_path / "file" / "result.json")
+
+
+def test_the_file_itself_tells_its_schema(path: Path) -> None:
+    assert json.loads(path.read_text())["schema"] == SCHEMA
+
+
+def test_half_a_character_loses_no_result(tmp_path: Path) -> None:
+    odd = replace(RESULT, command="run -m m\udc80", samples=(replace(BAD, detail="a\ud800b"),))
+    path, table = bench_files.write(odd, tmp_path / "r.json")
+
+    assert bench_files.read(path).command == "run -m m?"
+    assert "a?b" in table.read_text()
+
+
+@pytest.mark.parametrize("there", ["mine.json", "mine.csv"])
+def test_what_is_there_is_not_written_over(tmp_path: Path, there: str) -> None:
+    (tmp_path / there).touch()
+
+    with pytest.raises(RefusedError, match=there) as caught:
+        bench_files.require_place(tmp_path / "mine.json")
+
+    assert str(tmp_path / "mine-2.json") in caught.value.hint
+
+
+def test_a_place_is_tried_before(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    bench_files.require_place(tmp_path / "new" / "mine.json")
+
+    assert list((tmp_path / "new").iterdir()) == []
+    with pytest.raises(StorageError):
+        bench_files.require_place(tmp_path / "file" / "mine.json")
