@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 from docker_compose import provide_compose
 from docker_fixtures import compose_project, docker_images
 from downloads import downloads
+from turns import turn
 
 # A busy machine makes no test fail: how long examples take says nothing of the code.
 settings.register_profile("any-speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -25,15 +26,28 @@ settings.load_profile("any-speed")
 
 __all__ = ["compose_project", "docker_images"]  # fixtures
 
+_IS_INNER = "PYTEST_CURRENT_TEST" in os.environ
+"""Whether a test started this run, and has its turn already."""
+
 SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before xdist starts its workers, which inherit the environment."""
     config.addinivalue_line("markers", "docker: needs a Docker engine (set by the fixtures)")
+    config.addinivalue_line("markers", "alone: measures time, so that no other test runs beside it")
     provide_compose()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background job
         signal.signal(signal.SIGINT, signal.default_int_handler)  # what tests start inherits it
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Around fixtures and the time limit, too."""
+    if _IS_INNER:
+        return (yield)
+    with turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

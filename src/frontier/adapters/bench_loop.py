@@ -10,7 +10,7 @@ _ENDS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def carry_out(main: Callable[[], Coroutine[Any, Any, None]]) -> bool:
-    """Run *main* to its end; return False where Ctrl-C, SIGTERM or SIGHUP ended it first."""
+    """Run *main* to its end; return False where Ctrl-C, SIGTERM or SIGHUP came before it."""
     import uvloop
 
     _many_files()
@@ -19,23 +19,30 @@ def carry_out(main: Callable[[], Coroutine[Any, Any, None]]) -> bool:
 
 
 async def _unless_told(main: Callable[[], Coroutine[Any, Any, None]]) -> bool:
-    # a KeyboardInterrupt comes up wherever the loop is, and some places lose it
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None, "it runs in one"  # noqa: S101 for the type checkers
+    is_told = False
+
+    def hear(_number: int, _frame: object) -> None:
+        # no KeyboardInterrupt: it comes up wherever the loop is, and some places lose it; not the
+        # loop's own handlers: they lose what comes while *main* returns
+        nonlocal is_told
+        is_told = True
+        loop.call_soon_threadsafe(task.cancel)
+
     ends = _ENDS if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (*_ENDS, signal.SIGHUP)
-    for number in ends:
-        loop.add_signal_handler(number, task.cancel)
+    before = {number: signal.signal(number, hear) for number in ends}
     try:
         await main()
     except asyncio.CancelledError:
-        # shell and kernel both tell that a terminal is closed: the second must not lose the result
-        loop.remove_signal_handler(signal.SIGHUP)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        return False
+        if not is_told:
+            raise
     finally:
-        for number in ends:
-            loop.remove_signal_handler(number)
-    return True
+        if is_told:  # shell and kernel both tell that a terminal is closed: nothing may be lost
+            before[signal.SIGHUP] = signal.SIG_IGN
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return not is_told
 
 
 def _many_files() -> None:
