@@ -243,10 +243,10 @@ class Timed:
     def __init__(self, port: int, pid: int) -> None:
         self.url, self.pid = f"http://127.0.0.1:{port}", pid
 
-    def seen(self, model: str) -> list[dict[str, Any]]:
+    def seen(self, model: str = "") -> list[dict[str, Any]]:
         with urllib.request.urlopen(f"{self.url}/seen") as answer:
             every: list[dict[str, Any]] = json.load(answer)
-        return [one for one in every if one["model"] == model]
+        return [one for one in every if model in ("", one["model"])]
 
 
 @contextlib.contextmanager

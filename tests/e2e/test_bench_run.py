@@ -8,7 +8,7 @@ import re
 import signal
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from frontier.domain.errors import (
 )
 from frontier.domain.statistics import percentile
 from frontier.usecases.bench import Bench as UseCase
-from frontier.usecases.bench import CrashedError
+from frontier.usecases.bench import CrashedError, run_in_turns
 from frontier.usecases.bench_compare import compare
 from frontier_cli import Frontier, free_port
 from timed_server import FAILING, STALL_S, Timed, timed_server
@@ -347,15 +347,14 @@ def test_a_place_that_goes_away_meanwhile_loses_nothing(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "place"
-    measure = UseCase.run
 
-    def run(self: UseCase) -> Result | None:
-        result = measure(self)
+    def run(benches: Sequence[UseCase]) -> Sequence[Result | None]:
+        results = run_in_turns(benches)
         place.rmdir()
         place.touch()
-        return result
+        return results
 
-    monkeypatch.setattr(UseCase, "run", run)
+    monkeypatch.setattr("frontier.cli.bench_run.run_in_turns", run)
     with pytest.raises(StorageError) as caught:
         bench("-m", "constant", *FEW, "-o", str(place / "r.json"))
 
@@ -580,6 +579,91 @@ def test_ctrl_c_before_anything_was_measured_leaves_nothing(
     assert process.wait(20) == 130
     assert not (tmp_path / "r.json").exists()
     assert "Traceback" not in (tmp_path / "out").read_text()
+
+
+PAIR = ("-m", "constant", "-m", "bimodal")
+
+
+def test_two_models_are_measured_in_turns_and_compared(
+    bench: Bench, server: Timed, tmp_path: Path
+) -> None:
+    before = len(server.seen())
+
+    shown = bench(*PAIR, *SHORT, "--rounds", "2", "-c", "2", "-n", "4", "-o", str(tmp_path))
+
+    asked = [one["model"] for one in server.seen()[before:] if one["model"] != "probed"]
+    assert asked == ["constant"] * 6 + ["bimodal"] * 12 + ["constant"] * 6
+    assert [run["target"]["model"] for run in shown["runs"]] == ["constant", "bimodal"]
+    assert [len(bench_files.read(Path(run["path"])).samples) for run in shown["runs"]] == [8, 8]
+    comparison = shown["comparison"]
+    assert [comparison["base"]["path"], comparison["new"]["path"]] == [
+        run["path"] for run in shown["runs"]
+    ]
+    assert [one["what"] for one in comparison["allowed"]] == ["model"]
+    assert {c["metric"] for c in comparison["cases"][0]["changes"]} >= {"ttft_p50_s", "error_ratio"}
+
+
+def test_a_person_sees_which_of_two_models_is_measured(frontier: Frontier, server: Timed) -> None:
+    words = ("bench", "run", "--url", server.url, *PAIR, *FEW, "--rounds", "2")
+
+    planned = frontier.ok(*words, "--dry-run")
+    done = frontier.run(*words)
+
+    assert [line for line in planned.splitlines() if line.startswith("would ask")] == [
+        f"would ask {name} at {server.url}" for name in ("constant", "bimodal")
+    ]
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
+        "constant closed-c2-p16-o8 round 1",
+        "bimodal closed-c2-p16-o8 round 1",
+        "bimodal closed-c2-p16-o8 round 2",
+        "constant closed-c2-p16-o8 round 2",
+    ]
+    assert "VERDICT" in done.stdout
+    assert done.stdout.count("wrote ") == 2
+
+
+def test_ctrl_c_keeps_what_was_measured_of_both(
+    frontier: Frontier, server: Timed, tmp_path: Path
+) -> None:
+    words = (*PAIR, *SHORT, "--rounds", "2", "-c", "4", "--duration", "2", "-o", str(tmp_path))
+    before = len(server.seen("bimodal"))
+    process = frontier.start("bench", "run", "--url", server.url, *words, output=tmp_path / "out")
+    until(lambda: len(server.seen("bimodal")) > before + 8, timeout_s=30)
+
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(20) == 130
+    results = [bench_files.read(path) for path in sorted(tmp_path.glob("*.json"))]
+    assert [result.target["model"] for result in results] == ["bimodal", "constant"]
+    assert not any(result.is_complete for result in results)
+    assert all(result.samples for result in results)
+
+
+def test_one_of_two_models_that_fails_is_told_and_both_are_kept(
+    bench: Bench, tmp_path: Path
+) -> None:
+    with pytest.raises(FrontierError, match="http_500"):
+        bench("-m", "constant", "-m", "http_500", *FEW, "-o", str(tmp_path))
+
+    assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("-m", "a", "-m", "a"), ("-m", "a", "-m", "b", "-m", "c"), (*PAIR, "-o", "one.json")],
+    ids=["alike", "three", "one file"],
+)
+def test_what_is_no_pair_is_refused(bench: Bench, words: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError) as caught:
+        bench(*words, *FEW)
+
+    assert caught.value.hint
+
+
+def test_models_whose_names_make_one_file_name_get_two(bench: Bench, tmp_path: Path) -> None:
+    shown = bench("-m", "con/stant", "-m", "con-stant", *FEW, "-o", str(tmp_path))
+
+    assert len({run["path"] for run in shown["runs"]}) == 2
 
 
 def test_a_terminal_sees_it_run_and_a_pipe_gets_a_line_per_round(

@@ -39,11 +39,14 @@ class Silent:
 
 
 class Lines(Silent):
-    """For logs and pipes: a line when a round of a case has ended."""
+    """For logs and pipes: a line when a round of a case has ended; *whose* begins it."""
+
+    def __init__(self, whose: str = "") -> None:
+        self._whose = whose
 
     def begin(self, case: Case, nth: int, count: int | None) -> None:
         """Begin to count."""
-        self._title, self._count = f"{case.id} round {nth + 1}", count
+        self._title, self._count = f"{self._whose}{case.id} round {nth + 1}", count
         self._samples: list[Sample] = []
         self._open = 0
         self._begun_s = time.monotonic()
@@ -69,7 +72,8 @@ class Live(Lines):
     Not by Rich, which takes milliseconds to draw: tokens that come meanwhile would be noted late.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, whose: str = "") -> None:
+        super().__init__(whose)
         self._is_measuring = False
 
     def wait(self, what: str) -> None:

@@ -3,50 +3,30 @@
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 
 import typer
 
 from frontier.cli.bench_live import Lines, Live, Silent
-from frontier.cli.output import table, text
+from frontier.cli.bench_shown import InTurns, Measured, Plans
 from frontier.cli.session import DryRun, Json, Quiet, Session
 from frontier.domain.bench import Result
 from frontier.domain.bench_load import PRESETS, Load, cases
-from frontier.domain.bench_summary import Summary, summarize
+from frontier.domain.bench_summary import summarize
 from frontier.domain.errors import RuntimeFailedError, StorageError, UsageError
-from frontier.domain.statistics import Estimate
-from frontier.domain.units import quantity
-from frontier.usecases.bench import CrashedError, Plan, failure, first_failure
+from frontier.usecases.bench import CrashedError, failure, first_failure, run_in_turns
+from frontier.usecases.bench_compare import compare
 
 if TYPE_CHECKING:
     from frontier.ports.benching import Watcher
 
 Number = TypeVar("Number", int, float)
 _INTERRUPTED: Final = 130
-_MINUTES_S: Final = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """A run, without its samples: they lie in the file.
-
-    Attributes:
-        path: The result.
-        table: The same as CSV.
-        cases: What the samples say.
-    """
-
-    path: Path
-    table: Path
-    target: Any
-    client: Any
-    rounds: int
-    is_complete: bool
-    notes: tuple[str, ...]
-    cases: tuple[Summary, ...]
+_PAIR: Final = 2
+_DIFFERS: Final = ("model", "engine")
+"""What two models may: each has an engine of its own."""
 
 
 def register(app: typer.Typer) -> None:
@@ -68,8 +48,13 @@ def run(
         Literal["auto", "openai", "ollama"], typer.Option("--api", help="Which API to speak.")
     ] = "auto",
     model: Annotated[
-        str, typer.Option("--model", "-m", help="A model of the server; its first if left out.")
-    ] = "",
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="A model of the server; its first if left out. Two: in turns, and compared.",
+        ),
+    ] = None,
     key: Annotated[
         str,
         typer.Option("--key", envvar="FRONTIER_BENCH_KEY", help="Sent as Bearer to --url."),
@@ -143,9 +128,11 @@ def run(
         frontier bench run --preset chat --concurrency 1,8 --rounds 5
         frontier bench run --rate 0.5,1,2 --arrivals poisson --duration 60
         frontier bench run --url http://127.0.0.1:8000 --api openai --model NAME
+        frontier bench run --model smollm2:135m --model qwen3:0.6b
     """
     session: Session = ctx.obj
     session.only_reads = True
+    models = _models(model)
     if preset not in PRESETS:
         raise UsageError(f"there is no preset {preset!r}", hint=f"Known: {', '.join(PRESETS)}.")
     chosen = PRESETS[preset]
@@ -178,71 +165,124 @@ def run(
     if not rate:
         _require_users_asked(load)
     benchmarks = session.services.benchmarks
-    bench = benchmarks.bench(
-        load,
-        url=url,
-        api=None if api == "auto" else api,
-        model=model,
-        key=key,
-        preset=preset,
-        command=sys.argv[1:],
-        watcher=_watcher(session),
-    )
-    if dry_run:
-        session.show(bench.plan())
-        return
-    path = _path(output, benchmarks.default_path(bench.about.created, bench.about.target["model"]))
-    try:
-        result = bench.run()
-    except CrashedError as crashed:
-        session.reporter.say(f"wrote {_write(crashed.result, path)[0]}")
-        raise
-    if result is None:
-        raise typer.Exit(_INTERRUPTED)
-    _keep(session, result, path)
-    if not result.is_complete:
-        raise typer.Exit(_INTERRUPTED if bench.is_interrupted else RuntimeFailedError.exit_code)
-
-
-def _keep(session: Session, result: Result, path: Path) -> None:
-    """Write and show *result*; it failed where every request did."""
-    written, table_path = _write(result, path)
-    if failed := first_failure(result.samples):
-        session.reporter.say(f"wrote {written}")
-        raise failure(result.target["url"], failed.error, failed.detail)
-    session.show(
-        Measured(
-            path=written,
-            table=table_path,
-            target=result.target,
-            client=result.client,
-            rounds=result.rounds,
-            is_complete=result.is_complete,
-            notes=result.notes,
-            cases=summarize(result),
+    benches = [
+        benchmarks.bench(
+            load,
+            url=url,
+            api=None if api == "auto" else api,
+            model=name,
+            key=key,
+            preset=preset,
+            command=sys.argv[1:],
+            watcher=_watcher(session, f"{name} " if len(models) > 1 else ""),
         )
-    )
+        for name in models
+    ]
+    if dry_run:
+        plans = tuple(bench.plan() for bench in benches)
+        session.show(Plans(plans=plans) if len(plans) > 1 else plans[0])
+        return
+    defaults = (benchmarks.default_path(b.about.created, b.about.target["model"]) for b in benches)
+    paths = _paths(output, list(defaults))
+    try:
+        results = run_in_turns(benches)
+    except CrashedError as crashed:
+        for written, _ in _kept(crashed.results, paths):
+            session.reporter.say(f"wrote {written}")
+        raise
+    _show(session, _kept(results, paths))
+    if None in results or not all(result.is_complete for result in results if result):
+        is_interrupted = any(bench.is_interrupted for bench in benches)
+        raise typer.Exit(_INTERRUPTED if is_interrupted else RuntimeFailedError.exit_code)
 
 
-def _write(result: Result, path: Path) -> tuple[Path, Path]:
-    """Write *result* to *path*, elsewhere where that fails.
+def _models(given: list[str] | None) -> list[str]:
+    """Return the models to measure, "" for the server's first.
 
     Raises:
-        StorageError: it lies elsewhere, where the hint says.
+        UsageError: they are not one or two.
+    """
+    models = given or [""]
+    if len(models) > _PAIR or len(set(models)) < len(models):
+        raise UsageError(
+            "--model takes one model, or two different ones to compare",
+            hint="More: one run each, then `frontier bench report` with all results.",
+        )
+    return models
+
+
+def _kept(results: Sequence[Result | None], paths: Sequence[Path]) -> list[tuple[Path, Result]]:
+    """Write *results* that are there, elsewhere where that fails; return where they lie.
+
+    Raises:
+        StorageError: one lies elsewhere, where the hint says.
     """
     from frontier.adapters import bench_files
 
-    try:
-        return bench_files.write(result, path)
-    except StorageError as error:
-        kept, _ = bench_files.write(result, Path(tempfile.mkdtemp(prefix="frontier-")) / path.name)
-        raise StorageError(error.message, hint=f"The result lies in {kept}") from error
+    kept: list[tuple[Path, Result]] = []
+    failures: list[tuple[StorageError, Path]] = []
+    for result, path in zip(results, paths, strict=True):
+        if result is None:
+            continue
+        try:
+            kept.append((bench_files.write(result, path)[0], result))
+        except StorageError as error:
+            elsewhere = Path(tempfile.mkdtemp(prefix="frontier-")) / path.name
+            failures.append((error, bench_files.write(result, elsewhere)[0]))
+    if failures:
+        places = " and ".join(str(place) for _, place in failures)
+        raise StorageError(failures[0][0].message, hint=f"The result lies in {places}")
+    return kept
 
 
-def _watcher(session: Session) -> "Watcher":
+def _show(session: Session, kept: Sequence[tuple[Path, Result]]) -> None:
+    """Show the results that were *kept*; one failed where every request did."""
+    for _, result in kept:
+        if failed := first_failure(result.samples):
+            for written, _ in kept:
+                session.reporter.say(f"wrote {written}")
+            raise failure(result.target["url"], failed.error, failed.detail)
+    runs = [_measured(*each) for each in kept]
+    if len(runs) == _PAIR:
+        base, new = ((str(path), result) for path, result in kept)
+        session.show(
+            InTurns(runs=(runs[0], runs[1]), comparison=compare(base, new, allowed=_DIFFERS))
+        )
+        return
+    for run in runs:
+        session.show(run)
+
+
+def _measured(path: Path, result: Result) -> Measured:
+    return Measured(
+        path=path,
+        table=path.with_suffix(".csv"),
+        target=result.target,
+        client=result.client,
+        rounds=result.rounds,
+        is_complete=result.is_complete,
+        notes=result.notes,
+        cases=summarize(result),
+    )
+
+
+def _watcher(session: Session, whose: str) -> "Watcher":
     if session.as_json or session.quiet:
         return Silent()
-    return Live() if sys.stderr.isatty() else Lines()
+    return Live(whose) if sys.stderr.isatty() else Lines(whose)
+
+
+def _paths(given: Path | None, defaults: list[Path]) -> list[Path]:
+    """Return the file of each result, seen to be possible."""
+    if len(defaults) == 1:
+        return [_path(given, defaults[0])]
+    if given is not None and given.suffix == ".json" and not given.is_dir():
+        raise UsageError(
+            f"{given} is one file, and two models make two", hint=f"--output {given.parent}"
+        )
+    if defaults[0] == defaults[1]:  # such as a/b and a-b
+        defaults[1] = defaults[1].with_stem(f"{defaults[1].stem}-b")
+    return [_path(given, default) for default in defaults]
 
 
 def _path(given: Path | None, default: Path) -> Path:
@@ -294,74 +334,3 @@ def _wrong(option: str, given: str) -> UsageError:
     return UsageError(
         f"{option} {given}: numbers above 0, with commas between them", hint=f"{option} 1,4,16"
     )
-
-
-@text.register
-def _(result: Plan) -> str:
-    rows = [
-        (case.id, "as time allows" if count is None else f"{count}")
-        for case, count in zip(result.cases, result.counts, strict=True)
-    ]
-    least, most = _about(result.least_s), _about(result.most_s)
-    about = least if least == most else f"{least} to {most}"
-    return "\n".join(
-        [
-            f"would ask {result.model} at {result.url}",
-            table(("CASE", "REQUESTS PER ROUND"), rows),
-            f"{result.rounds} rounds, about {about}; the same prompts again: --seed {result.seed}",
-        ]
-    )
-
-
-def _about(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < _MINUTES_S else f"{seconds / 60:.0f} min"
-
-
-@text.register
-def _(result: Measured) -> str:
-    target = result.target
-    engine = " ".join(filter(None, (target["engine"], target["engine_version"])))
-    lines = [
-        f"{target['model']} at {target['url']}" + (f", {engine}" if engine else ""),
-        "",
-        table(
-            ("CASE", "REQUESTS/S", "TOKENS/S", "LATENCY p50/95/99", "FIRST TOKEN", "PER TOKEN", ""),
-            [_row(summary) for summary in result.cases],
-        ),
-        "",
-        *(f"note: {told}" for told in result.notes),
-        f"wrote {result.path} and {result.table.name}",
-    ]
-    return "\n".join(lines)
-
-
-def _row(summary: Summary) -> tuple[str, ...]:
-    values = summary.values
-    errors = ", ".join(f"{count} {code}" for code, count in summary.errors.items())
-    return (
-        summary.case.id,
-        _rate(values.get("requests_per_s")),
-        _rate(values.get("output_tokens_per_s") or values.get("input_tokens_per_s")),
-        _quantiles(summary, "latency"),
-        _quantiles(summary, "ttft"),
-        _one(values.get("tpot_p50_s")),
-        errors,
-    )
-
-
-def _rate(estimate: Estimate | None) -> str:
-    """Return a rate with its interval."""
-    if estimate is None:
-        return "-"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3g}"
-    return f"{estimate.value:.3g} ±{(estimate.high - estimate.low) / 2:.2g}"
-
-
-def _quantiles(summary: Summary, name: str) -> str:
-    found = [summary.values.get(f"{name}_{word}_s") for word in ("p50", "p95", "p99")]
-    return "/".join(_one(each) for each in found) if any(found) else "-"
-
-
-def _one(estimate: Estimate | None) -> str:
-    return quantity(estimate.value, "s") if estimate else "-"

@@ -1,6 +1,6 @@
 """Measuring how fast a server answers, from the first look at it to the result."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from frontier.domain.bench_prompt import Prompts, Tokens, counted, probe
 from frontier.domain.errors import FrontierError, NotRunningError, RuntimeFailedError
 from frontier.ports import Clock
 from frontier.ports.benching import Server, Watcher
-from frontier.usecases.bench_measure import Measuring
+from frontier.usecases.bench_measure import Measuring, in_turns
 
 _PROBES: Final = (16, 128)
 _UNKNOWN_FIELD: Final = ("http_400", "http_422")
@@ -30,12 +30,13 @@ class CrashedError(Exception):
     """Measuring ended by an error of ours, its cause.
 
     Attributes:
-        result: What was measured until then.
+        results: What was measured until then, of each bench; None for nothing.
     """
 
-    def __init__(self, result: Result) -> None:
-        super().__init__(f"measuring ended after {len(result.samples)} requests")
-        self.result = result
+    def __init__(self, results: Sequence[Result | None]) -> None:
+        count = sum(len(result.samples) for result in results if result)
+        super().__init__(f"measuring ended after {count} requests")
+        self.results = results
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,27 +121,28 @@ class Bench:
             RuntimeFailedError: the server does not answer.
             CrashedError: measuring raised; what it measured is not lost.
         """
+        return run_in_turns((self,))[0]
+
+    def prepared(self, *, is_alone: bool) -> Measuring:
+        """Ask two short questions and return what is ready to measure.
+
+        Raises:
+            RuntimeFailedError: the server does not answer them.
+        """
         self.watcher.wait(f"first answers of {self.about.target['model']}")
         try:
             self._look()
         finally:
             self.watcher.wait("")
-        measuring = Measuring(
+        return Measuring(
             load=self.load,
             server=self.connect(self.ignores_end),
             prompts=Prompts(self.load, self._tokens),
             watcher=self.watcher,
             clock=self.clock,
             cpu=self.cpu,
+            is_alone=is_alone,
         )
-        try:
-            self.is_interrupted = not self.carry_out(measuring.run)
-        except Exception as error:
-            self.is_interrupted = True
-            if measuring.samples:
-                raise CrashedError(self._result(measuring)) from error
-            raise
-        return self._result(measuring) if measuring.samples else None
 
     def _look(self) -> None:
         """See that the server answers, how it counts, and whether it knows `ignores_end`."""
@@ -185,7 +187,10 @@ class Bench:
         each_s = (reply.ended_s - reply.sent_s - first_s) / max(1, len(reply.tokens_s) - 1)
         return read_s + each_s * case.output_tokens
 
-    def _result(self, measured: Measuring) -> Result:
+    def result(self, measured: Measuring) -> Result | None:
+        """Return what was *measured*, None for nothing."""
+        if not measured.samples:
+            return None
         about, load = self.about, self.load
         told = notes(
             load.cases,
@@ -226,6 +231,35 @@ class Bench:
             is_complete=not (self.is_interrupted or measured.given_up),
             notes=(*about.notes, *told),
         )
+
+
+def run_in_turns(benches: Sequence[Bench]) -> tuple[Result | None, ...]:
+    """Measure the same load with all *benches*, round by round in turns.
+
+    Returns:
+        The result of each, None where Ctrl-C came before its first answer.
+
+    Raises:
+        RuntimeFailedError: a server does not answer.
+        CrashedError: measuring raised; what it measured is not lost.
+    """
+    each = [bench.prepared(is_alone=len(benches) == 1) for bench in benches]
+    try:
+        is_interrupted = not benches[0].carry_out(lambda: in_turns(each))
+    except Exception as error:
+        results = _results(benches, each, is_interrupted=True)
+        if any(results):
+            raise CrashedError(results) from error
+        raise
+    return _results(benches, each, is_interrupted=is_interrupted)
+
+
+def _results(
+    benches: Sequence[Bench], each: Sequence[Measuring], *, is_interrupted: bool
+) -> tuple[Result | None, ...]:
+    for bench in benches:
+        bench.is_interrupted = is_interrupted
+    return tuple(bench.result(one) for bench, one in zip(benches, each, strict=True))
 
 
 def failure(url: str, code: str, detail: str) -> FrontierError:

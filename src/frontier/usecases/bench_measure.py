@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -29,6 +29,7 @@ class Measuring:
     """One run of a load against a server.
 
     Attributes:
+        is_alone: No other is measured between its rounds, where it might displace the model.
         clock: Wall time; the one that the server's replies are measured by.
         cpu: CPU time of this process.
         samples: Filled as requests end, so that what was measured is there after an interruption.
@@ -44,6 +45,7 @@ class Measuring:
     watcher: Watcher
     clock: Clock
     cpu: Clock
+    is_alone: bool = True
     samples: list[Sample] = field(default_factory=list[Sample])
     given_up: list[str] = field(default_factory=list[str])
     cpu_s: float = 0.0
@@ -56,17 +58,16 @@ class Measuring:
 
     async def run(self) -> None:
         """Measure every case once per round, after its warm-up."""
-        ticking = asyncio.create_task(self._tick())
-        try:
-            for nth, case in itertools.product(range(self.load.rounds), self.load.cases):
-                if case.id not in self.given_up:
-                    await self._warm(case, nth)
-                    await self._measure(case, nth)
-        finally:
-            ticking.cancel()
-            self.watcher.wait("")
+        await in_turns((self,))
 
-    async def _tick(self) -> None:
+    async def turn(self, case: Case, nth: int) -> None:
+        """Measure round *nth* of *case*, unless its server is gone."""
+        if case.id not in self.given_up:
+            await self._warm(case, nth)
+            await self._measure(case, nth)
+
+    async def tick(self) -> None:
+        """Tell the watcher that time passes, until it is cancelled."""
         while True:
             await asyncio.sleep(_TICK_S)
             self.watcher.tick(self.server.chunks)
@@ -74,7 +75,7 @@ class Measuring:
     async def _warm(self, case: Case, nth: int) -> None:
         """Load the model, open the connections; the users of a fixed rate are not known."""
         self._in_vain = 0  # of another case
-        if nth == 0 and self.load.warmup:
+        if (nth == 0 or not self.is_alone) and self.load.warmup:
             self.watcher.wait(f"{case.id}: warm-up, which does not count")
             users = case.concurrency if case.mode == "closed" else 1
             await self._users(case, WARM, users, users * self.load.warmup)
@@ -181,3 +182,18 @@ class Measuring:
             error=reply.error,
             detail=reply.detail,
         )
+
+
+async def in_turns(each: Sequence[Measuring]) -> None:
+    """Measure one load by *each*, in turns: what else the machine does, and its warmth, hit all."""
+    load = each[0].load
+    ticking = [asyncio.create_task(one.tick()) for one in each]
+    try:
+        for nth, case in itertools.product(range(load.rounds), load.cases):
+            for one in each if nth % 2 == 0 else reversed(each):  # none is always the first
+                await one.turn(case, nth)
+    finally:
+        for task in ticking:
+            task.cancel()
+        for one in each:
+            one.watcher.wait("")

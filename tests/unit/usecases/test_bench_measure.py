@@ -10,7 +10,7 @@ import pytest
 from frontier.domain.bench import Case, Reply, Sample
 from frontier.domain.bench_load import Load, cases
 from frontier.domain.bench_prompt import Prompts, Question, Tokens
-from frontier.usecases.bench_measure import Measuring
+from frontier.usecases.bench_measure import Measuring, in_turns
 from virtual_time import run
 
 FAILED = "http_429"
@@ -86,18 +86,30 @@ def measure(
     clock: Callable[[], float] = now,
 ) -> Measuring:
     async def job() -> Measuring:
-        measuring = Measuring(
-            load=load,
-            server=server,
-            prompts=Prompts(load, Tokens()),
-            watcher=watcher or Watcher(),
-            clock=clock,
-            cpu=lambda: 0.5 * now(),
-        )
-        await measuring.run()
-        return measuring
+        done = measuring(load, server, watcher, clock)
+        await done.run()
+        return done
 
     return run(job())
+
+
+def measuring(
+    load: Load,
+    server: Server,
+    watcher: Watcher | None = None,
+    clock: Callable[[], float] = now,
+    *,
+    is_alone: bool = True,
+) -> Measuring:
+    return Measuring(
+        load=load,
+        server=server,
+        prompts=Prompts(load, Tokens()),
+        watcher=watcher or Watcher(),
+        clock=clock,
+        cpu=lambda: 0.5 * now(),
+        is_alone=is_alone,
+    )
 
 
 def latencies(measuring: Measuring) -> list[float]:
@@ -153,6 +165,27 @@ def test_rounds_go_through_all_cases_and_only_the_first_one_warms_up() -> None:
     assert len(server.asked) == 4 * 2 + 3 * 1 + 3 * 2
     assert len(done.samples) == 8
     assert {sample.round for sample in done.samples} == {0, 1}
+
+
+def test_several_take_turns_and_each_is_warmed_up_again() -> None:
+    servers, watcher = (Server(), Server()), Watcher()
+    some = Load(cases=closed(1), requests=2, rounds=3, warmup=1)
+
+    async def job() -> list[Measuring]:
+        each = [measuring(some, server, watcher, is_alone=False) for server in servers]
+        await in_turns(each)
+        return each
+
+    first, second = run(job())
+
+    begun = [
+        (sample.round, sample.due_s, who)
+        for who, m in enumerate((first, second))
+        for sample in m.samples
+    ]
+    order = [who for _, _, who in sorted(begun)]
+    assert order == [0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1]
+    assert [len(server.asked) for server in servers] == [9, 9]
 
 
 def test_a_duration_ends_a_round_and_what_is_open_is_waited_for() -> None:
