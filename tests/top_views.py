@@ -46,11 +46,17 @@ def exposition(
     model: str = MODEL,
     codes: Mapping[str, int] | None = None,
     tokens: tuple[int, int] = (0, 0),
+    pieces: int | None = None,
     first: Sequence[int] = (0, 0, 0, 0),
     key: str = "none",
     more: str = "",
 ) -> str:
-    """What a gateway would tell; *first* counts streams by bucket of `BOUNDS`, cumulative."""
+    """What a gateway would tell.
+
+    Args:
+        pieces: Of answers so far; the tokens that came out if left out.
+        first: Streams by bucket of `BOUNDS`, cumulative.
+    """
     own = f'model="{model}",backend="llamacpp"'
     lines = [
         f'frontier_requests_total{{operation="chat",{own},code="{code}",stream="true"}} {count}'
@@ -60,6 +66,7 @@ def exposition(
         lines.append(f'frontier_tokens_total{{{own},key="{key}",direction="{direction}"}} {count}')
     for bound, count in zip(BOUNDS, first, strict=True):
         lines.append(f'frontier_time_to_first_token_seconds_bucket{{{own},le="{bound}"}} {count}')
+    lines.append(f"frontier_answer_pieces_total{{{own}}} {tokens[1] if pieces is None else pieces}")
     lines += [f"frontier_inflight_requests{{{own}}} 2", 'frontier_build_info{version="1.2"} 1']
     return "\n".join([*lines, more]) + "\n"
 

@@ -1,5 +1,6 @@
 """What the gateway counts of answers, asks Ollama servers and reads from Frontier's file."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from frontier.domain.facts import Facts, Loads
-from gateway_process import GatewayProcess, ask, chat, get
+from gateway_process import GatewayProcess, RawClient, ask, chat, get
 from scripted_upstream import (
     DONE,
     LAST_CHUNK,
@@ -20,6 +21,7 @@ from scripted_upstream import (
     completion,
     delta,
     finish,
+    scripted,
     usage_event,
 )
 from waiting import until
@@ -98,6 +100,80 @@ def test_the_time_per_token_of_a_stream_leaves_out_its_first_token(
         assert found(f"gen_ai_{side}_duration_seconds_count", **LLAMA) == 1
     assert found("gen_ai_server_time_to_first_token_seconds_count", **LLAMA) == 1
     assert found("frontier_time_to_first_token_seconds_count", model="m") == 1
+
+
+PIECES = "frontier_answer_pieces_total"
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat", "/v1/messages"])
+def test_pieces_of_a_stream_are_counted_while_it_runs(
+    gateway: GatewayProcess, upstream: ScriptedUpstream, path: str
+) -> None:
+    go_on = threading.Event()
+
+    def halting(exchange: Exchange) -> None:
+        exchange.send(STREAM_HEAD + chunk(delta("m", "a")))
+        exchange.send(chunk(delta("m", "b")))
+        go_on.wait(20)
+        exchange.send(chunk(delta("m", "c")))
+        last = finish("m") + usage_event("m", 7, 3) + DONE
+        exchange.send(chunk(last) + LAST_CHUNK)
+
+    upstream.on("halting", halting)
+    assert metrics(gateway)(PIECES, model="m", backend="llamacpp") == 0
+    messages = [{"role": "user", "content": scripted("halting")}]
+    with RawClient(gateway.port) as client:
+        body = {"model": "m", "messages": messages, "stream": True, "max_tokens": 9}
+        client.post(body, path)
+
+        until(lambda: metrics(gateway)(PIECES, model="m") == 2)
+        assert metrics(gateway)("frontier_tokens_total", model="m", direction="output") == 0
+        go_on.set()
+        client.read()
+
+    until(lambda: metrics(gateway)("frontier_requests_total", model="m") == 1)
+    assert metrics(gateway)(PIECES, model="m") == 3
+
+
+def test_pieces_of_a_stream_that_its_client_leaves_are_counted(
+    gateway: GatewayProcess, upstream: ScriptedUpstream
+) -> None:
+    def endless(exchange: Exchange) -> None:
+        exchange.send(STREAM_HEAD + chunk(delta("m", "a")))
+        exchange.wait_until_gone()
+
+    upstream.on("endless", endless)
+    with RawClient(gateway.port) as client:
+        client.post(chat("m", "endless", stream=True))
+        until(lambda: metrics(gateway)(PIECES, model="m") == 1)
+
+    until(lambda: metrics(gateway)("frontier_requests_total", model="m", code="499") == 1)
+    assert metrics(gateway)(PIECES, model="m") == 1
+
+
+def test_tokens_of_an_answer_that_comes_at_once_count_as_its_pieces(
+    gateway: GatewayProcess,
+) -> None:
+    ask(gateway.port, chat("m"))
+    ask(gateway.port, chat("m"), "/api/chat")
+
+    tokens = metrics(gateway)("frontier_tokens_total", model="m", direction="output")
+    assert metrics(gateway)(PIECES, model="m") == tokens
+
+
+def test_pieces_of_lines_are_counted(gateway: GatewayProcess, ollama: ScriptedUpstream) -> None:
+    piece = b'{"model":"llama3.1:8b","message":{"role":"assistant","content":"a"},"done":false}\n'
+    end = (
+        b'{"model":"llama3.1:8b","message":{"role":"assistant","content":""},"done":true,'
+        b'"done_reason":"stop","prompt_eval_count":7,"eval_count":3}\n'
+    )
+    ollama.on("lines", answer(3 * piece + end, Content_Type="application/x-ndjson"))
+
+    messages = [{"role": "user", "content": scripted("lines")}]
+    said = ask(gateway.port, {"model": "big", "messages": messages, "stream": True})
+
+    assert said.body.count(b'"content":"a"') == 3
+    assert metrics(gateway)(PIECES, model="big", backend="ollama") == 3
 
 
 def test_an_answer_of_one_token_and_a_document_have_no_time_per_token(

@@ -64,17 +64,22 @@ def report(
     """
     from frontier.adapters.files import write_atomic
     from frontier.adapters.folders import templates
+    from frontier.adapters.pictures import write_png
     from frontier.renderers.bench_page import page
+    from frontier.renderers.bench_plots import plots
 
     session: Session = ctx.obj
     runs = _runs(results)
     path = (output or results[0].with_suffix(".html")).absolute()
     _keep_results(path, results)
-    _keep_foreign(path, results)
+    drawn = {(png / f"{plot.name}.png").absolute(): plot for plot in plots(runs)} if png else {}
+    for each in (path, *drawn):
+        _keep_foreign(each, results)
     write_atomic(path, page(templates("report")["bench.html.j2"], runs))
-    pictures = _pictures(runs, png) if png else ()
+    for picture, plot in drawn.items():
+        write_png(plot.svg("light"), picture)
     session.show(
-        Report(page=str(path), size_bytes=path.stat().st_size, pictures=tuple(map(str, pictures)))
+        Report(page=str(path), size_bytes=path.stat().st_size, pictures=tuple(map(str, drawn)))
     )
     if show:
         typer.launch(path.as_uri())
@@ -88,20 +93,23 @@ def _keep_results(path: Path, results: Sequence[Path]) -> None:
 
 def _keep_foreign(path: Path, results: Sequence[Path]) -> None:
     if path.exists() and not (path.is_file() and _is_ours(path)):
+        option = "--png another-folder" if path.suffix == ".png" else "--output another.html"
         raise RefusedError(
-            f"{path} is no report of ours: it would be lost",
-            hint=f"frontier bench report {shlex.join(map(str, results))} --output another.html",
+            f"{path} is none of ours: it would be lost",
+            hint=f"frontier bench report {shlex.join(map(str, results))} {option}",
         )
 
 
 def _is_ours(path: Path) -> bool:
+    from frontier.adapters.pictures import SOFTWARE
     from frontier.renderers.bench_page import GENERATOR
 
     try:
         with path.open("rb") as file:
-            return GENERATOR.encode() in file.read(_HEAD_BYTES)
+            head = file.read(_HEAD_BYTES)
     except OSError:
         return False
+    return GENERATOR.encode() in head or SOFTWARE in head
 
 
 def _runs(paths: Sequence[Path]) -> "list[Run]":
@@ -123,17 +131,6 @@ def _names(paths: Sequence[Path]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     return [f"{path.stem} ({i})" for i, path in enumerate(paths, 1)]
-
-
-def _pictures(runs: "Sequence[Run]", folder: Path) -> list[Path]:
-    from frontier.adapters.pictures import write_png
-    from frontier.renderers.bench_plots import plots
-
-    written: list[Path] = []
-    for plot in plots(runs):
-        written.append((folder / f"{plot.name}.png").absolute())
-        write_png(plot.svg("light"), written[-1])
-    return written
 
 
 @text.register

@@ -21,6 +21,7 @@ class Traffic:
     The gateway counts a request, its tokens and its times when its answer ends.
 
     Attributes:
+        tokens_out_per_s: Counted while they come: of a stream its pieces.
         failed_per_s: Of `requests_per_s` those with a status of 400 and above; clients that left
             (499) are none of them.
         in_flight: Requests that engines work on now.

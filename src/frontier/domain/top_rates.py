@@ -12,6 +12,7 @@ _FIRST: Final = "frontier_time_to_first_token_seconds_bucket"
 _PER: Final = "gen_ai_server_time_per_output_token_seconds_bucket"
 _REQUESTS: Final = "frontier_requests_total"
 _TOKENS: Final = "frontier_tokens_total"
+_PIECES: Final = "frontier_answer_pieces_total"
 _COST: Final = "frontier_cost_usd_total"
 _IN_FLIGHT: Final = "frontier_inflight_requests"
 _QUEUED: Final = "frontier_queue_depth"
@@ -25,7 +26,7 @@ GPU_IN_USE: Final = "frontier_engine_gpu_in_use"
 BUILD: Final = "frontier_build_info"
 
 NAMES: Final = frozenset(
-    {_FIRST, _PER, _REQUESTS, _TOKENS, _COST, _IN_FLIGHT, _QUEUED, _HELD}
+    {_FIRST, _PER, _REQUESTS, _TOKENS, _PIECES, _COST, _IN_FLIGHT, _QUEUED, _HELD}
     | {_MEMORY, _VRAM, _LOAD_FAILURES, UP, GPU_EXPECTED, GPU_IN_USE, BUILD}
 )
 """The samples that are read; older gateways lack some, and what they tell stays None."""
@@ -90,11 +91,12 @@ class Rates:
     def _traffic(self, groups: "_Groups", own: tuple[str, ...]) -> Traffic:
         codes = {group[-1]: n for group, n in groups.requests.items() if group[:-1] == own}
         failed = (n for code, n in codes.items() if code != _LEFT and int(code) >= _FAILED)
+        told = groups.tokens.get((*own, "output"), 0.0)  # all that an older gateway has
         return Traffic(
             requests_per_s=self._rate(sum(codes.values())),
             failed_per_s=self._rate(sum(failed)),
             tokens_in_per_s=self._rate(groups.tokens.get((*own, "input"), 0.0)),
-            tokens_out_per_s=self._rate(groups.tokens.get((*own, "output"), 0.0)),
+            tokens_out_per_s=self._rate(groups.pieces.get(own, told)),
             in_flight=int(groups.in_flight.get(own, 0)),
             queued=int(groups.queued.get(own, 0)),
             held=int(groups.held.get(own, 0)),
@@ -109,6 +111,7 @@ class _Groups:
 
     requests: _Sums
     tokens: _Sums
+    pieces: _Sums
     first_token: _Sums
     per_token: _Sums
     in_flight: _Sums
@@ -121,6 +124,7 @@ class _Groups:
         return cls(
             requests=grown.by(_REQUESTS, *model, "code"),
             tokens=grown.by(_TOKENS, *model, "direction"),
+            pieces=grown.by(_PIECES, *model),
             first_token=grown.by(_FIRST, *model, "le"),
             per_token=grown.by(_PER, *("gen_ai_request_model" for _ in model), "le"),
             in_flight=now.by(_IN_FLIGHT, *model),

@@ -70,6 +70,8 @@ class Exposed:
         yield histograms("frontier_request_duration_seconds", samples.durations(metrics))
         yield histograms("frontier_time_to_first_token_seconds", samples.first_tokens(metrics))
         yield family("frontier_tokens_total", samples.tokens(metrics))
+        counted = ((place, count) for place, (count,) in metrics.pieces.items())
+        yield family("frontier_answer_pieces_total", counted)
         yield family("frontier_cost_usd_total", metrics.costs_usd.items())
         working = ((place, now.in_flight.get(place, 0)) for place in places)
         yield family("frontier_inflight_requests", working)

@@ -77,6 +77,11 @@ def _requests() -> Iterator[Family]:
         "Tokens, as far as answers carry their usage; cached ones are input as well.",
         *_TOKENS,
     )
+    yield _counter(
+        "frontier_answer_pieces_total",
+        "Pieces of streams as they come, mostly a token each; tokens of answers that come at once.",
+        *_MODEL,
+    )
     yield _counter("frontier_cost_usd_total", "US dollars, of models that have a price.", *_KEYED)
     yield _gauge("frontier_inflight_requests", "Requests that an engine works on.", *_MODEL)
     yield _gauge(

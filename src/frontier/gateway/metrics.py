@@ -94,6 +94,7 @@ class Metrics:
         fallbacks: Requests that another model answered, by the model asked and the other.
         queue_waits: How long requests waited for a free engine, by model.
         tokens: In the order of `DIRECTIONS`, by model, backend and key.
+        pieces: Of answers, counted while they come, by model and backend.
         costs_usd: Of models that have a price, by model, backend and key.
         requests: By path, model, backend and whether they stream.
         durations: Seconds, by operation, model, backend and whether they stream.
@@ -113,6 +114,7 @@ class Metrics:
         self.fallbacks: dict[tuple[str, str], int] = {}
         self.queue_waits: dict[str, Histogram] = {}
         self.tokens: dict[tuple[str, str, str], list[int]] = {}
+        self.pieces: dict[tuple[str, str], list[int]] = {}
         self.costs_usd: dict[tuple[str, str, str], float] = {}
         self.requests: dict[tuple[str, str, str, bool], Series] = {}
         self.durations: dict[tuple[str, str, str, bool], Histogram] = {}
@@ -141,6 +143,7 @@ class Metrics:
                 self.attempts.setdefault(backend.name, dict.fromkeys(_OUTCOMES, 0))
                 self.retries.setdefault(backend.name, 0)
                 self.places[target.name, backend.name] = None
+                self.pieces_of(target.name, backend.name)
                 self._declare_target(target, backend.name)
         self._prices = {t.name: t.price for t in table.targets if t.price is not None}
         for route in table.routes.values():
@@ -154,6 +157,7 @@ class Metrics:
         self.queue_waits.pop(model, None)
         self.places = {k: None for k in self.places if k[0] != model}
         self.tokens = {k: v for k, v in self.tokens.items() if k[0] != model}
+        self.pieces = {k: v for k, v in self.pieces.items() if k[0] != model}
         self.costs_usd = {k: v for k, v in self.costs_usd.items() if k[0] != model}
         self.requests = {k: v for k, v in self.requests.items() if k[1] != model}
         self.durations = {k: v for k, v in self.durations.items() if k[1] != model}
@@ -205,6 +209,13 @@ class Metrics:
         if (price := self._prices.get(model)) is not None:
             costs, labels = self.costs_usd, (model, backend, key)
             costs[labels] = costs.get(labels, 0.0) + price.usd(tokens)
+
+    def pieces_of(self, model: str, backend: str) -> list[int]:
+        """Return where pieces of answers are counted: a list of one number."""
+        found = self.pieces.get((model, backend))
+        if found is None:
+            found = self.pieces[model, backend] = [0]
+        return found
 
     def found(self, backend: str, *, up: bool) -> None:
         """Note whether *backend* answers, unless it has left the table meanwhile."""

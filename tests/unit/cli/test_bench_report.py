@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,43 @@ def test_each_plot_becomes_a_picture_with_words_in_it(folder: Path) -> None:
         data = path.read_bytes()
         assert data.startswith(b"\x89PNG\r\n\x1a\n")
         assert [int.from_bytes(data[i : i + 4], "big") for i in (16, 20)] == [960, 580]
+
+
+def test_pictures_are_drawn_anew_and_keep_their_pixels(folder: Path) -> None:
+    for _ in range(2):
+        found = json.loads(run("base.json", "--png", "plots", "--json").stdout)
+
+    for path in map(Path, found["pictures"]):
+        chunks = list(chunks_of(path.read_bytes()))
+        assert chunks[0][0] == b"IHDR"
+        assert chunks[1] == (b"tEXt", b"Software\0frontier")
+        assert chunks[-1][0] == b"IEND"
+
+
+def chunks_of(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Each chunk's type and data, its checksum seen to be right."""
+    at = 8
+    while at < len(png):
+        length = int.from_bytes(png[at : at + 4], "big")
+        kind, data = png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
+        assert zlib.crc32(kind + data) == int.from_bytes(
+            png[at + 8 + length : at + 12 + length], "big"
+        )
+        yield kind, data
+        at += 12 + length
+
+
+def test_a_picture_of_somebody_else_is_left_alone(folder: Path) -> None:
+    found = json.loads(run("base.json", "--png", "plots", "--json").stdout)
+    theirs = Path(found["pictures"][-1])
+    theirs.write_bytes(b"\x89PNG\r\n\x1a\n my cat")
+    page = folder / "base.html"
+    page.unlink()
+
+    run("base.json", "--png", "plots", fails=RefusedError)
+
+    assert theirs.read_bytes().endswith(b"my cat")
+    assert not page.exists()
 
 
 def test_a_machine_without_a_font_is_told_instead_of_drawing_no_words(folder: Path) -> None:

@@ -22,6 +22,27 @@ def test_rates_are_growth_by_the_seconds_between() -> None:
     assert rates.traffic.in_flight == 2
 
 
+def test_tokens_that_come_out_are_counted_before_their_answer_ends() -> None:
+    now = exposition(codes={"200": 10, "500": 1}, tokens=(100, 50), pieces=120)
+
+    rates = Rates(BEFORE, gateway(now, at_s=110.0))
+
+    assert rates.traffic.tokens_out_per_s == 7
+    assert rates.models()[0].traffic.tokens_out_per_s == 7
+
+
+def test_of_an_older_gateway_they_are_counted_when_it_ends() -> None:
+    before, now = (
+        exposition(tokens=(0, count)).replace("frontier_answer_pieces_total", "unknown")
+        for count in (50, 150)
+    )
+
+    rates = Rates(gateway(before, at_s=100.0), gateway(now, at_s=110.0))
+
+    assert rates.traffic.tokens_out_per_s == 10
+    assert rates.models()[0].traffic.tokens_out_per_s == 10
+
+
 def test_a_restarted_gateway_gives_no_negative_rates() -> None:
     now = gateway(exposition(codes={"200": 2}, tokens=(20, 8)), at_s=102.0)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from frontier.gateway.apis.api import BadAnswerError, Outgoing
 from frontier.gateway.errors import Problem, bad_gateway, too_slow
 from frontier.gateway.upstream_errors import translate
-from frontier.gateway.wire import answers, outlet
+from frontier.gateway.wire import answers, outlet, pieces
 from frontier.gateway.wire.attempt import Attempt
 from frontier.gateway.wire.bodies import ErrorBody
 from frontier.gateway.wire.translated import TranslatedBody
@@ -59,6 +59,7 @@ class Relay:
     _plain: TranslatedBody | None = None
     _give_up_at = 0.0
     _error: ErrorBody | None = None
+    _mark = pieces.NONE
 
     def __init__(
         self,
@@ -75,6 +76,7 @@ class Relay:
         self._path, self._body, self._answer, self._may_be_raw = outgoing
         self._outlet = outlet.Outlet(client, request, outgoing.answer)
         self._attempt = Attempt(core, route)
+        self._pieces = core.metrics.pieces_of(route.target.name, route.backend.name)
         self._last_read = core.clock.now
         self._end_at = core.clock.now + route.target.timeouts.total
 
@@ -165,6 +167,7 @@ class Relay:
         if upstream.is_broken:
             self._fail(bad_gateway("sent an answer that is not valid HTTP"))
         elif self._flow == _RAW:
+            self._pieces[0] += data.count(self._mark)
             if upstream.is_complete:
                 self._finish_raw(upstream, data)
             else:
@@ -172,6 +175,7 @@ class Relay:
         elif self._flow == _WAITING:
             self._begin(upstream, data)
         elif self._plain is not None:
+            self._pieces[0] += data.count(self._mark)
             self._pass_plain(upstream, self._plain, data)
         elif self._error is not None:
             self._collect_error(upstream, self._error, data)
@@ -201,6 +205,9 @@ class Relay:
         self._attempt.answered()
         out = self._outlet
         out.is_events = upstream.content_type.startswith(b"text/event-stream")
+        if upstream.content_type.startswith(pieces.STREAMS):
+            self._mark = pieces.mark(raw)
+            self._pieces[0] += raw.count(self._mark)
         if not upstream.is_complete:
             self._set_deadline()
             if self._client.stalled_since:  # it has not even taken the answer before this one
@@ -309,6 +316,8 @@ class Relay:
         """The answer went to the client, whole."""
         request = self._request
         request.tokens = self._outlet.tokens
+        if self._mark == pieces.NONE and request.tokens is not None:
+            self._pieces[0] += request.tokens[1]
         self._attempt.end("ok")
         self._over()
         upstream.release(self._core.clock.now)
