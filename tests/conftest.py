@@ -37,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "docker: needs a Docker engine (set by the fixtures)")
     config.addinivalue_line("markers", "alone: measures time, so that no other test runs beside it")
     provide_compose()
+    if hasattr(config, "workerinput") and os.environ.get("FRONTIER_COVERAGE") != "all":
+        os.environ.pop("COVERAGE_PROCESS_CONFIG", None)  # what tests start runs at full speed
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background job
         signal.signal(signal.SIGINT, signal.default_int_handler)  # what tests start inherits it
 
