@@ -31,8 +31,9 @@ _HINTS: Final = (
     *(("/", "filter"), ("enter", "details"), ("m", "machine"), ("+ -", "pace"), ("t", "theme")),
 )
 NOTES: Final = (
-    "Rates and percentiles are of the last 10 seconds. The gateway counts a request and its tokens "
-    "when its answer ends. FIRST is the time to a stream's first token, TOKEN the time from one "
+    "Rates and percentiles are of the last 10 seconds, or of the time between two looks where that "
+    "is longer. The gateway counts a request when its answer ends, and what comes out of a stream "
+    "while it comes. FIRST is the time to a stream's first token, TOKEN the time from one "
     "token to the next, both as medians; NOW are requests that an engine works on, QUEUE those "
     "that wait for a free one, HELD those that wait for one to be there."
 )

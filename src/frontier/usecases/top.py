@@ -1,6 +1,5 @@
 """Looking at a running stack again and again."""
 
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -11,9 +10,10 @@ from frontier.domain.top_view import view
 from frontier.ports import Watch
 
 WINDOW_S: Final = 10.0
-"""Rates are of so many seconds: the gateway counts an answer when it ends, and one that streams
-for seconds would be nothing, nothing, and then all at once."""
+"""Rates are of so many seconds: the gateway counts an answer when it ends, and one that
+streams for seconds would be nothing, nothing, and then all at once."""
 
+_LATE: Final = 1.05  # a look every two seconds comes a little later than that
 _FIRST_PATIENCE_S: Final = 10.0
 
 
@@ -22,12 +22,12 @@ class Top:
 
     Args:
         watch: Reads.
-        window_s: What rates are of; the first looks have less.
+        window_s: What rates are of at most, or of one interval where that is longer.
     """
 
     def __init__(self, watch: Watch, *, window_s: float = WINDOW_S) -> None:
         self._watch, self._window_s = watch, window_s
-        self._answers: deque[GatewayRead] = deque()
+        self._answers: list[GatewayRead] = []
         self._last: Reading | None = None
 
     def look(self, *, patience_s: float = 0.5) -> TopView:
@@ -38,16 +38,18 @@ class Top:
         return shown
 
     def _remembered(self, answer: GatewayRead | None) -> GatewayRead | None:
-        """Return the answer that begins the window of *answer*, which is remembered itself."""
-        answers = self._answers
+        """Return the answer that begins the window of *answer*, which is remembered itself.
+
+        It is the first one within the window; after a longer pause the one before the pause.
+        """
         if answer is None:
-            answers.clear()
+            self._answers = []
             return None
-        while len(answers) > 1 and answer.at_s - answers[1].at_s >= self._window_s:
-            answers.popleft()
-        if not answers or answers[-1] is not answer:
-            answers.append(answer)
-        return answers[0] if answers[0] is not answer else None
+        earlier = [other for other in self._answers if other is not answer]
+        begin_s = answer.at_s - self._window_s * _LATE
+        begins = [other for other in earlier if other.at_s >= begin_s] or earlier[-1:]
+        self._answers = [*begins, answer]
+        return begins[0] if begins else None
 
     def close(self) -> None:
         """End what was started for looking."""

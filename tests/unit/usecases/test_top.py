@@ -31,6 +31,28 @@ def test_what_lies_before_the_window_is_forgotten() -> None:
     assert [top.look().traffic.requests_per_s for _ in range(5)] == [None, 2.5, 1.25, 0, 0]
 
 
+def test_after_a_pause_the_next_looks_tell_what_is_there_now() -> None:
+    busy = [at(2.0 * n, 20 * n) for n in range(7)]
+    top = Top(FakeWatch(*busy, *(at(612.0 + 2 * n, 120 + 20 * n) for n in range(8))))
+
+    seen = [top.look() for _ in range(15)][7:]
+
+    assert [round(s.window_s or 0) for s in seen] == [600, 2, 4, 6, 8, 10, 10, 10]
+    assert [s.traffic.requests_per_s for s in seen] == [0, *[10] * 7]
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "window_s"),
+    [(0.5, 10.5), (2, 10), (2.01, 10.05), (4, 8), (10.1, 10.1), (30, 30)],
+)
+def test_the_window_is_of_ten_seconds_or_of_one_longer_interval(
+    interval_s: float, window_s: float
+) -> None:
+    top = Top(FakeWatch(*(at(interval_s * n, n) for n in range(30))))
+
+    assert [top.look().window_s for _ in range(30)][-1] == pytest.approx(window_s)
+
+
 def test_a_stack_that_was_stopped_begins_anew() -> None:
     gone = reading(4, running=NOTHING, gateway=None)
     top = Top(FakeWatch(at(0, 0), at(2, 10), gone, at(6, 3), at(8, 5)))
