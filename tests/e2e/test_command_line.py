@@ -23,6 +23,35 @@ def test_the_version_is_the_packages_own(frontier: Frontier) -> None:
     assert frontier.ok("--version") == f"frontier {__version__}\n"
 
 
+ASCII_LOCALE = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+
+@pytest.mark.parametrize(
+    ("env", "encoding", "shown"),
+    [
+        ({"PYTHONIOENCODING": "utf-8"}, "utf-8", "50 °C ▁ 😀"),
+        ({"PYTHONIOENCODING": "latin-1"}, "latin-1", r"50 °C \u2581 \ud83d\ude00"),
+        ({"PYTHONIOENCODING": "ascii"}, "ascii", r"50 \u00b0C \u2581 \ud83d\ude00"),
+        ({"PYTHONIOENCODING": "ascii:replace"}, "ascii", "50 ?C ? ?"),
+        (ASCII_LOCALE, "ascii", r"50 \u00b0C \u2581 \ud83d\ude00"),
+    ],
+)
+def test_what_the_terminal_has_no_code_for_is_escaped(
+    frontier: Frontier, env: dict[str, str], encoding: str, shown: str
+) -> None:
+    log = frontier.workspace / "logs" / "engine.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("50 °C ▁ 😀\n", "utf-8")
+    environ = {**frontier.environ, **env}
+
+    text = subprocess.check_output(frontier.argv("logs"), env=environ).decode(encoding)
+    document = subprocess.check_output(frontier.argv("logs", "--json"), env=environ)
+
+    assert text.endswith(f"| {shown}\n")
+    line = json.loads(document.decode(encoding))["line"]
+    assert line == (shown if "?" in shown else "50 °C ▁ 😀")
+
+
 @pytest.mark.parametrize("command", ["up", "stack select", "stack build", "rollback"])
 def test_a_command_prints_help_with_its_example(frontier: Frontier, command: str) -> None:
     out = frontier.ok(*command.split(), "--help")

@@ -55,6 +55,7 @@ def root(
 def main() -> None:
     """Run the command line; every failure a reader can act on ends here."""
     session = Session()
+    output.escape_what_has_no_code()
     try:
         app(obj=session)
     except FrontierError as error:

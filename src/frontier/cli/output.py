@@ -1,6 +1,8 @@
 """The only module that prints: a result as text or JSON, an error with its next move."""
 
+import codecs
 import dataclasses
+import io
 import json
 import os
 import re
@@ -16,6 +18,7 @@ from frontier.domain.units import size
 
 __all__ = [
     "coloured",
+    "escape_what_has_no_code",
     "fail",
     "for_workspace",
     "interrupted",
@@ -32,6 +35,22 @@ __all__ = [
 
 _COMMAND = re.compile(r"(?<![\w./-])frontier (?=[a-z])")
 """A command in a hint: not the end of a path, and before a word that is no option."""
+
+
+def escape_what_has_no_code() -> None:
+    """Make standard output take every character, escaped where its encoding lacks it.
+
+    JSON has the same escapes. Standard error escapes by itself, and what somebody chose in
+    PYTHONIOENCODING stays.
+    """
+    codecs.register_error("frontier", _escaped)
+    out = sys.stdout
+    if isinstance(out, io.TextIOWrapper) and out.errors in ("strict", "surrogateescape"):
+        out.reconfigure(errors="frontier")
+
+
+def _escaped(error: Any) -> tuple[str, int]:
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 @singledispatch
