@@ -5,7 +5,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import typer
@@ -80,9 +80,8 @@ def logs(
     """
     session: Session = ctx.obj
     session.only_reads = True
-    now = datetime.now().astimezone()
     wanted = Wanted(
-        since=moment(since, now) if since else "",
+        since=moment(since, datetime.now(UTC)) if since else "",
         level=level,
         pattern=_pattern(grep, ignore_case=ignore_case) if grep else None,
     )

@@ -202,7 +202,7 @@ def moment(text: str, now: datetime) -> str:
 
     Args:
         text: Seconds, minutes, hours or days before *now*, or a time in ISO 8601; without a zone
-            it is in that of *now*.
+            it is what the clock of this machine showed then, in summer as in winter.
         now: With a zone.
 
     Raises:
@@ -213,8 +213,7 @@ def moment(text: str, now: datetime) -> str:
             found = now - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]])
         else:
             found = datetime.fromisoformat(text.strip())
-        zoned = found if found.tzinfo else found.replace(tzinfo=now.tzinfo)
-        return f"{zoned.astimezone(UTC).isoformat(timespec='milliseconds')[:23]}Z"
+        return f"{found.astimezone(UTC).isoformat(timespec='milliseconds')[:23]}Z"
     except (ValueError, OverflowError) as error:
         raise UsageError(
             f"{text!r} is no time", hint="For instance 10m, 2h, 1d or 2026-11-21T09:12."

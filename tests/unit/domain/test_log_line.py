@@ -3,7 +3,9 @@ vLLM, Ollama and mistral.rs as in tests/fixtures/compute."""
 
 import json
 import re
-from datetime import UTC, datetime, timedelta, timezone
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -142,6 +144,16 @@ def test_wanted_lines_are_late_enough_bad_enough_and_match() -> None:
     assert (Wanted().is_all, since.is_all) == (True, False)
 
 
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("berlin")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -153,16 +165,19 @@ def test_wanted_lines_are_late_enough_bad_enough_and_match() -> None:
         ("2026-11-21 09:12:01.5", "2026-11-21T08:12:01.500Z"),
         ("2026-11-21T09:12:00Z", "2026-11-21T09:12:00.000Z"),
         ("2026-11-21", "2026-11-20T23:00:00.000Z"),
+        ("2026-10-24T12:00", "2026-10-24T10:00:00.000Z"),  # in summer
     ],
 )
 def test_a_moment_is_a_while_ago_or_a_time_here(text: str, expected: str) -> None:
-    zone = timezone(timedelta(hours=1))
-    now = datetime(2026, 11, 21, 8, 12, tzinfo=UTC).astimezone(zone)
+    now = datetime(2026, 11, 21, 8, 12, tzinfo=UTC)
 
     assert moment(text, now) == expected
 
 
-@pytest.mark.parametrize("text", ["", "soon", "10", "-5m", "10 months", "25:00", "99999999999d"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "soon", "10", "-5m", "10 months", "25:00", "99999999999d", "9999-12-31T23:59-12:00"],
+)
 def test_what_is_no_time_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="is no time"):
         moment(text, datetime.now(UTC))
