@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Final, Literal
@@ -65,5 +66,5 @@ def _refused(file: Path, place: Path, error: OSError) -> RefusedError:
         why = f"linking it is not allowed ({os.strerror(error.errno or 0)})"
     return RefusedError(
         f"{file} would have to be copied: {why}",
-        hint=f"To copy it: frontier models pull file:{file}",
+        hint=f"To copy it: frontier models pull {shlex.quote(f'file:{file}')}",
     )

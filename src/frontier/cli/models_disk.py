@@ -1,5 +1,6 @@
 """`frontier models import` and `df`: what is on the disk already, and what takes space there."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -127,8 +128,10 @@ def _here(item: model_import.Importable) -> str:
 
 
 def _copying(item: model_import.ImportedModel) -> str:
-    command = f"frontier models pull file:{item.model.path} --name {item.name}"
-    return f"; to copy it: {command}" if item.reason == "other disk" else ""
+    if item.reason != "other disk":
+        return ""
+    command = ["frontier", "models", "pull", f"file:{item.model.path}", "--name", item.name]
+    return f"; to copy it: {shlex.join(command)}"
 
 
 @text.register

@@ -1,6 +1,8 @@
 """The screen of `frontier top`."""
 
 import asyncio
+import re
+import shlex
 import signal
 import threading
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -242,6 +244,8 @@ def _next(row: object) -> str:
         case EngineView():
             return f"What it wrote: frontier logs {row.name}"
         case Failure():
-            return f"What the gateway wrote: frontier logs gateway -n 1000 | grep {row.request_id}"
+            # a client may choose any printable characters as its id
+            command = ["frontier", "logs", "gateway", "--grep", re.escape(row.request_id)]
+            return f"What the gateway wrote: {shlex.join(command)}"
         case _:
             return ""

@@ -82,7 +82,7 @@ class Page(ModalScreen[None]):
         for name, value in self._rows:
             table.add_row(name, Text(value))
         with VerticalScroll(id="page") as page:
-            page.border_title = self._title
+            page.border_title = Text(self._title)  # of a client's choice, so no markup
             page.border_subtitle = "Esc"
             yield Static(table)
             if self._note:

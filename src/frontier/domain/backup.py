@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -74,7 +75,7 @@ class SavedModel:
     @property
     def command(self) -> str:
         """Return what to type to get the model again."""
-        return f"frontier models pull '{self.source}' --name {self.name}"
+        return shlex.join(["frontier", "models", "pull", self.source, "--name", self.name])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

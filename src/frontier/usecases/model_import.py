@@ -1,5 +1,6 @@
 """Import what other programs have already, without copying bytes."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -153,12 +154,13 @@ def _require_possible(item: Importable) -> None:
         case "name taken":
             raise RefusedError(
                 f"{item.name} is another model here",
-                hint=f"frontier models import {model.name} --name OTHER",
+                hint=f"frontier models import {shlex.quote(model.name)} --name OTHER",
             )
         case "other disk":
             raise RefusedError(
                 f"{model.path} lies on another disk than the store: it would have to be copied",
-                hint=f"To copy it: frontier models pull file:{model.path} --name {item.name}",
+                hint=f"To copy it: frontier models pull {shlex.quote(f'file:{model.path}')} "
+                f"--name {item.name}",
             )
         case _:
             pass

@@ -1,5 +1,6 @@
 """Get models: find what is here, plan and pull what is not."""
 
+import shlex
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -360,7 +361,8 @@ def _pinned(remote: Remote, source: str, wanted: _Wanted) -> Remote:
         raise DownloadError(
             f"{_public(source)} has another file by now: SHA-256 {remote.digest}, "
             f"not {wanted.digest}",
-            hint=f"To have it all the same: frontier models pull {_public(source)} --name NAME",
+            hint="To have it all the same: "
+            f"frontier models pull {shlex.quote(_public(source))} --name NAME",
         )
     return replace(remote, digest=wanted.digest)
 

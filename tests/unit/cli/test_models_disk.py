@@ -12,8 +12,11 @@ import model_stores
 from fake_index import digest, gguf
 from frontier.bootstrap import Services
 from frontier.cli import models as command
+from frontier.cli.output import text
 from frontier.cli.session import Session
 from frontier.domain.errors import UsageError
+from frontier.domain.kept import KeptModel
+from frontier.usecases.model_import import Imported, ImportedModel
 
 MODEL, OTHER = gguf(50_000), gguf(60_000, name="Other")
 
@@ -43,6 +46,18 @@ def test_list_shows_the_models_of_every_engine_and_where_they_lie(
     assert rows["maker/Full"].endswith(str(hub))
     assert "vllm, mistral" in rows["maker/Full"]
     assert [kept["keeper"] for kept in listed["kept"]] == ["ollama", "hub"]
+
+
+def test_the_command_that_copies_can_be_pasted_whatever_the_file_is_called() -> None:
+    place = Path("/lm")
+    model = KeptModel(
+        keeper="lmstudio", name="m", size_bytes=7, place=place, path=place / "m;$(x) y.gguf"
+    )
+    left_out = ImportedModel(name="m:latest", model=model, how="", reason="other disk")
+
+    shown = text(Imported((left_out,), applied=True))
+
+    assert shown.endswith(": frontier models pull 'file:/lm/m;$(x) y.gguf' --name m:latest")
 
 
 def test_rm_frees_what_an_engine_keeps(cli: Run, workspace: Path) -> None:

