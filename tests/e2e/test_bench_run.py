@@ -1,13 +1,16 @@
 """`frontier bench run` against a server whose delays are known."""
 
+import contextlib
 import csv
 import http.server
 import json
 import os
 import re
 import signal
+import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -28,7 +31,9 @@ from frontier.domain.errors import (
     FrontierError,
     NotRunningError,
     RefusedError,
+    RuntimeFailedError,
     StorageError,
+    UnlikeError,
     UsageError,
 )
 from frontier.domain.statistics import percentile
@@ -566,6 +571,48 @@ def test_ctrl_c_keeps_what_was_measured(
     assert "note: It was interrupted" in (tmp_path / "out").read_text()
 
 
+def test_ctrl_c_again_and_again_keeps_it_all_the_same(
+    frontier: Frontier, server: Timed, tmp_path: Path
+) -> None:
+    words = (
+        "-m",
+        "constant",
+        *SHORT,
+        "-c",
+        "8",
+        "--duration",
+        "60",
+        "-o",
+        str(tmp_path / "r.json"),
+    )
+    before = len(server.seen("constant"))
+    process = frontier.start("bench", "run", "--url", server.url, *words, output=tmp_path / "out")
+    until(lambda: len(server.seen("constant")) > before + 20, timeout_s=30)
+
+    for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+        process.send_signal(number)
+        time.sleep(0.02)
+
+    process.wait(20)  # by whichever came last
+    assert len(bench_files.read(tmp_path / "r.json").samples) >= 12
+
+
+def test_ctrl_c_while_the_result_is_written_loses_nothing(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = bench_files.write
+
+    def interrupted(result: Result, path: Path) -> tuple[Path, Path]:
+        os.kill(os.getpid(), signal.SIGINT)
+        return write(result, path)
+
+    monkeypatch.setattr(bench_files, "write", interrupted)
+    shown = bench("-m", "constant", *FEW, "-o", str(tmp_path / "r.json"), exit_code=130)
+
+    assert shown["is_complete"]
+    assert bench_files.read(tmp_path / "r.json").is_complete
+
+
 def test_ctrl_c_before_anything_was_measured_leaves_nothing(
     frontier: Frontier, server: Timed, tmp_path: Path
 ) -> None:
@@ -595,6 +642,8 @@ def test_two_models_are_measured_in_turns_and_compared(
     assert asked == ["constant"] * 6 + ["bimodal"] * 12 + ["constant"] * 6
     assert [run["target"]["model"] for run in shown["runs"]] == ["constant", "bimodal"]
     assert [len(bench_files.read(Path(run["path"])).samples) for run in shown["runs"]] == [8, 8]
+    first, second = (bench_files.read(Path(run["path"])) for run in shown["runs"])
+    assert first.created == second.created
     comparison = shown["comparison"]
     assert [comparison["base"]["path"], comparison["new"]["path"]] == [
         run["path"] for run in shown["runs"]
@@ -612,11 +661,11 @@ def test_a_person_sees_which_of_two_models_is_measured(frontier: Frontier, serve
     assert [line for line in planned.splitlines() if line.startswith("would ask")] == [
         f"would ask {name} at {server.url}" for name in ("constant", "bimodal")
     ]
-    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
-        "constant closed-c2-p16-o8 round 1",
-        "bimodal closed-c2-p16-o8 round 1",
-        "bimodal closed-c2-p16-o8 round 2",
-        "constant closed-c2-p16-o8 round 2",
+    assert [line.split(": ")[:2] for line in done.stderr.splitlines()] == [
+        ["constant", "closed-c2-p16-o8 round 1"],
+        ["bimodal", "closed-c2-p16-o8 round 1"],
+        ["bimodal", "closed-c2-p16-o8 round 2"],
+        ["constant", "closed-c2-p16-o8 round 2"],
     ]
     assert "VERDICT" in done.stdout
     assert done.stdout.count("wrote ") == 2
@@ -650,8 +699,14 @@ def test_one_of_two_models_that_fails_is_told_and_both_are_kept(
 
 @pytest.mark.parametrize(
     "words",
-    [("-m", "a", "-m", "a"), ("-m", "a", "-m", "b", "-m", "c"), (*PAIR, "-o", "one.json")],
-    ids=["alike", "three", "one file"],
+    [
+        ("-m", "a", "-m", "a"),
+        ("-m", "a", "-m", "b", "-m", "c"),
+        ("-m", "", "-m", "b"),
+        (*PAIR, "-o", "one.json"),
+        (*PAIR, "--api", "ollama"),  # which tells that both are one file
+    ],
+    ids=["alike", "three", "empty", "one file", "alias"],
 )
 def test_what_is_no_pair_is_refused(bench: Bench, words: tuple[str, ...]) -> None:
     with pytest.raises(UsageError) as caught:
@@ -660,10 +715,92 @@ def test_what_is_no_pair_is_refused(bench: Bench, words: tuple[str, ...]) -> Non
     assert caught.value.hint
 
 
+def test_both_are_asked_what_both_understand(bench: Bench, server: Timed) -> None:
+    before = len(server.seen())
+
+    shown = bench("-m", "constant", "-m", "strict", *FEW)
+
+    asked = [one for one in server.seen()[before:] if one["model"] != "probed"]
+    assert len(asked) == 12
+    assert not any("ignore_eos" in one["body"] for one in asked)
+    assert shown["comparison"]["cases"]
+
+
+def test_two_that_cannot_be_compared_are_shown_and_kept(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise UnlikeError("they differ", hint="")
+
+    monkeypatch.setattr("frontier.cli.bench_run.compare", refuse)
+
+    shown = bench(*PAIR, *FEW)
+
+    assert shown["comparison"] is None
+    assert all(Path(run["path"]).exists() for run in shown["runs"])
+
+
 def test_models_whose_names_make_one_file_name_get_two(bench: Bench, tmp_path: Path) -> None:
     shown = bench("-m", "con/stant", "-m", "con-stant", *FEW, "-o", str(tmp_path))
 
     assert len({run["path"] for run in shown["runs"]}) == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--duration", "inf"),
+        ("--duration", "1e-9"),
+        ("--timeout", "inf"),
+        ("--rate", ","),
+        ("--key", "sk-secret\u00e9"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_measured_with_is_refused(bench: Bench, words: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError) as caught:
+        bench("-m", "constant", *words)
+
+    assert "secret" not in f"{caught.value}{caught.value.hint}"
+
+
+def test_a_keys_line_end_is_no_part_of_it(bench: Bench) -> None:
+    with pytest.raises(FrontierError) as caught:
+        bench("-m", "rude", "--key", "sk-0123456789\r\n", *FEW)
+
+    assert "http_500" in caught.value.message
+    assert "0123456789" not in caught.value.message
+
+
+@pytest.mark.parametrize(("api", "asked"), [("openai", True), ("ollama", False)])
+def test_the_result_tells_whether_answers_of_full_length_were_asked_for(
+    bench: Bench, api: str, asked: bool
+) -> None:
+    shown = bench("-m", "constant", "--api", api, *FEW)
+
+    assert bench_files.read(Path(shown["path"])).load["ignores_eos"] is asked
+
+
+def test_a_server_whose_head_never_ends_is_left(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frontier.adapters.bench_probe._TIMEOUT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            connection, _ = listening.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+                for _ in range(100):
+                    connection.sendall(b"a")
+                    time.sleep(0.1)
+
+        threading.Thread(target=drip, daemon=True).start()
+        begun = time.monotonic()
+        with pytest.raises(RuntimeFailedError, match="gave no answer"):
+            bench(url=f"http://127.0.0.1:{listening.getsockname()[1]}")
+
+    assert time.monotonic() - begun < 8
 
 
 def test_a_terminal_sees_it_run_and_a_pipe_gets_a_line_per_round(

@@ -1,5 +1,6 @@
 """A benchmark's result as files: JSON with all there is, CSV with a row per request."""
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -29,14 +30,38 @@ _DIGITS: Final = 6  # microseconds: finer than any clock here tells
 def write(result: Result, path: Path) -> tuple[Path, Path]:
     """Write *result* to *path* and its samples beside it as ``.csv``; return both paths.
 
+    Where something came there meanwhile, the next free name is taken: see `free_place`.
+
     Raises:
         StorageError: they cannot be written.
     """
-    table = path.with_suffix(".csv")
-    # words of a server or a shell may hold half a character, which no file can
-    write_atomic(path, to_json(result).encode(errors="replace"))
-    write_atomic(table, to_csv(result).encode(errors="replace"))
-    return path, table
+    place = _reserved(path)
+    table = place.with_suffix(".csv")
+    try:
+        # words of a server or a shell may hold half a character, which no file can
+        write_atomic(place, to_json(result).encode(errors="replace"))
+        write_atomic(table, to_csv(result).encode(errors="replace"))
+    except BaseException:
+        _remove_empty(place)
+        raise
+    return place, table
+
+
+def _reserved(path: Path) -> Path:
+    """Make an empty file at *path*, or at the next free name, that no other run takes."""
+    while True:
+        place = free_place(path)
+        with storage_errors(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                place.open("xb").close()
+                return place
+
+
+def _remove_empty(place: Path) -> None:
+    with contextlib.suppress(OSError):
+        if place.stat().st_size == 0:
+            place.unlink()
 
 
 def require_place(path: Path) -> None:

@@ -3,8 +3,9 @@
 import contextlib
 import hashlib
 import json
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from urllib.parse import urlsplit
@@ -114,7 +115,7 @@ class _Asker:
         import httpx2
 
         try:
-            with self.client.stream("GET", self.place + path) as answer:
+            with self._in_time(), self.client.stream("GET", self.place + path) as answer:
                 body = self._body(answer)
         except httpx2.ConnectError as error:
             raise NotRunningError(
@@ -127,6 +128,17 @@ class _Asker:
                 hint="Is this the right port? --url names the server.",
             ) from error
         return self._document(answer, body)
+
+    @contextlib.contextmanager
+    def _in_time(self) -> Generator[None]:
+        """Close the connection after a while: a server may send its head byte by byte."""
+        timer = threading.Timer(_TIMEOUT_S, self.client.close)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _body(self, answer: "httpx2.Response") -> bytes:
         """Return what came; a server that never ends is no reason to wait or to fill memory."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from frontier.domain.machine import Machine
     from frontier.domain.project import Project, Route
     from frontier.ports.benching import Server, Watcher
-    from frontier.usecases.bench import Bench
+    from frontier.usecases.bench import Bench, CarryOut
 
 _SETTINGS: Final = (
     *("max_context_length", "num_parallel", "num_workers", "enable_flash_attention"),
@@ -55,6 +56,7 @@ class Benchmarks:
         preset: str,
         command: Sequence[str],
         watcher: "Watcher",
+        carry_out: "CarryOut",
     ) -> "Bench":
         """Return the use-case behind `frontier bench run`, with all its ports.
 
@@ -67,19 +69,23 @@ class Benchmarks:
             preset: Told in the result.
             command: The words of the command line.
             watcher: Sees it run.
+            carry_out: As in `Bench`.
+
+        Raises:
+            UsageError: *key* is none.
+            FrontierError: as `look` says.
         """
         from frontier.adapters.bench_client import now
         from frontier.adapters.bench_dialects import DIALECTS
-        from frontier.adapters.bench_loop import carry_out
         from frontier.adapters.bench_probe import look
         from frontier.usecases.bench import About, Bench
 
         project = self.access.running.project if not url else None
-        key = (self.access.key_of(project) if project else "") or key
+        key = (self.access.key_of(project) if project else "") or _sendable(key)
         found = look(url or self.access.reachable.urls[0], api=api, key=key)
         name = model or _first(found, load.operation)
         about = About(
-            created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            created=self.created,
             command=_shown(command),
             frontier=__version__,
             commit=_commit(),
@@ -104,7 +110,13 @@ class Benchmarks:
             watcher=watcher,
             clock=now,
             cpu=time.process_time,
+            ignores_end=bool(DIALECTS[found.api, load.operation].ignores_end),
         )
+
+    @cached_property
+    def created(self) -> str:
+        """When this command began to measure, for each of its results."""
+        return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
     def default_path(self, created: str, model: str) -> Path:
         """Return where the result of a run at *created* lies unless it is told."""
@@ -126,6 +138,20 @@ class Benchmarks:
             "runtime": project.runtime,
             **{name: getattr(settings, name) for name in _SETTINGS},
         }
+
+
+def _sendable(key: str) -> str:
+    """Return *key* without the white space around it, such as a file's last line end.
+
+    Raises:
+        UsageError: it has characters that no header can carry.
+    """
+    key = key.strip()
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError(
+            "the key has characters that no key has", hint="See FRONTIER_BENCH_KEY, or --key."
+        )
+    return key
 
 
 def _first(found: "Found", operation: str) -> str:

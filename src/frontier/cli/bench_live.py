@@ -79,7 +79,7 @@ class Live(Lines):
     def wait(self, what: str) -> None:
         """Write *what*: a model that has to be loaded can take minutes."""
         self._is_measuring = False
-        self._write(what)
+        self._write(what and self._whose + what)
 
     def begin(self, case: Case, nth: int, count: int | None) -> None:
         """Begin to count."""
@@ -106,6 +106,7 @@ class Live(Lines):
 
     def end(self) -> None:
         """Leave what the round was in the line's place."""
+        self._is_measuring = False
         _tell(_ERASE)
         super().end()
 

@@ -3,7 +3,8 @@
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 
@@ -15,16 +16,18 @@ from frontier.cli.session import DryRun, Json, Quiet, Session
 from frontier.domain.bench import Result
 from frontier.domain.bench_load import PRESETS, Load, cases
 from frontier.domain.bench_summary import summarize
-from frontier.domain.errors import RuntimeFailedError, StorageError, UsageError
+from frontier.domain.errors import RuntimeFailedError, StorageError, UnlikeError, UsageError
 from frontier.usecases.bench import CrashedError, failure, first_failure, run_in_turns
-from frontier.usecases.bench_compare import compare
+from frontier.usecases.bench_compare import Comparison, compare
 
 if TYPE_CHECKING:
     from frontier.ports.benching import Watcher
+    from frontier.usecases.bench import Bench
 
 Number = TypeVar("Number", int, float)
 _INTERRUPTED: Final = 130
 _PAIR: Final = 2
+_SHORTEST_S: Final = 0.1
 _DIFFERS: Final = ("model", "engine")
 """What two models may: each has an engine of its own."""
 
@@ -133,6 +136,8 @@ def run(
     session: Session = ctx.obj
     session.only_reads = True
     models = _models(model)
+    _require_finite("--duration", duration, least=_SHORTEST_S)
+    _require_finite("--timeout", timeout)
     if preset not in PRESETS:
         raise UsageError(f"there is no preset {preset!r}", hint=f"Known: {', '.join(PRESETS)}.")
     chosen = PRESETS[preset]
@@ -164,7 +169,9 @@ def run(
     )
     if not rate:
         _require_users_asked(load)
-    benchmarks = session.services.benchmarks
+    from frontier.adapters.bench_loop import Loop
+
+    benchmarks, loop = session.services.benchmarks, Loop()
     benches = [
         benchmarks.bench(
             load,
@@ -174,26 +181,37 @@ def run(
             key=key,
             preset=preset,
             command=sys.argv[1:],
-            watcher=_watcher(session, f"{name} " if len(models) > 1 else ""),
+            watcher=_watcher(session, f"{name}: " if len(models) > 1 else ""),
+            carry_out=loop.carry_out,
         )
         for name in models
     ]
-    if dry_run:
-        plans = tuple(bench.plan() for bench in benches)
-        session.show(Plans(plans=plans) if len(plans) > 1 else plans[0])
-        return
+    _require_two([bench.about.target for bench in benches])
     defaults = (benchmarks.default_path(b.about.created, b.about.target["model"]) for b in benches)
-    paths = _paths(output, list(defaults))
+    with loop:
+        if dry_run:
+            plans = [bench.plan() for bench in benches]
+            session.show(Plans(plans=tuple(plans)) if len(plans) > 1 else plans[0])
+            return
+        results, kept = _run(session, benches, _paths(output, list(defaults)))
+        _show(session, kept)
+    if loop.is_told:
+        raise typer.Exit(_INTERRUPTED)
+    if not all(result and result.is_complete for result in results):
+        raise typer.Exit(RuntimeFailedError.exit_code)
+
+
+def _run(
+    session: Session, benches: Sequence["Bench"], paths: Sequence[Path]
+) -> tuple[Sequence[Result | None], list[tuple[Path, Result]]]:
+    """Return what was measured, and what of it lies where."""
     try:
         results = run_in_turns(benches)
     except CrashedError as crashed:
         for written, _ in _kept(crashed.results, paths):
             session.reporter.say(f"wrote {written}")
         raise
-    _show(session, _kept(results, paths))
-    if None in results or not all(result.is_complete for result in results if result):
-        is_interrupted = any(bench.is_interrupted for bench in benches)
-        raise typer.Exit(_INTERRUPTED if is_interrupted else RuntimeFailedError.exit_code)
+    return results, _kept(results, paths)
 
 
 def _models(given: list[str] | None) -> list[str]:
@@ -202,13 +220,38 @@ def _models(given: list[str] | None) -> list[str]:
     Raises:
         UsageError: they are not one or two.
     """
-    models = given or [""]
-    if len(models) > _PAIR or len(set(models)) < len(models):
+    models = [""] if given is None else given
+    if len(models) > _PAIR or (given and "" in given):
         raise UsageError(
-            "--model takes one model, or two different ones to compare",
+            "--model takes one model, or two to compare",
             hint="More: one run each, then `frontier bench report` with all results.",
         )
     return models
+
+
+def _require_two(targets: Sequence[Mapping[str, str]]) -> None:
+    """Refuse to compare a model with itself, be it by another name.
+
+    Raises:
+        UsageError: both are the same.
+    """
+    is_named = len({target["model"] for target in targets}) == len(targets)
+    files = [(t["model_digest"], t["engine"], t["engine_version"]) for t in targets]
+    if not is_named or (files[0][0] and len(set(files)) < len(files)):
+        raise UsageError(
+            f"{targets[0]['model']} and {targets[-1]['model']} are the same model",
+            hint="Two runs of one model are compared by `frontier bench compare`.",
+        )
+
+
+def _require_finite(option: str, seconds: float, *, least: float = 0.0) -> None:
+    """Refuse a time that never ends, or is over before anything began; 0 means none.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if not isfinite(seconds) or 0 < seconds < least:
+        raise UsageError(f"{option} {seconds:g}: no time to measure", hint=f"{option} 60")
 
 
 def _kept(results: Sequence[Result | None], paths: Sequence[Path]) -> list[tuple[Path, Result]]:
@@ -244,13 +287,19 @@ def _show(session: Session, kept: Sequence[tuple[Path, Result]]) -> None:
             raise failure(result.target["url"], failed.error, failed.detail)
     runs = [_measured(*each) for each in kept]
     if len(runs) == _PAIR:
-        base, new = ((str(path), result) for path, result in kept)
-        session.show(
-            InTurns(runs=(runs[0], runs[1]), comparison=compare(base, new, allowed=_DIFFERS))
-        )
-        return
-    for run in runs:
-        session.show(run)
+        session.show(InTurns(runs=(runs[0], runs[1]), comparison=_comparison(session, kept)))
+    elif runs:
+        session.show(runs[0])
+
+
+def _comparison(session: Session, kept: Sequence[tuple[Path, Result]]) -> Comparison | None:
+    """Return how both differ; None, and say why, where they cannot be compared."""
+    base, new = ((str(path), result) for path, result in kept)
+    try:
+        return compare(base, new, allowed=_DIFFERS)
+    except UnlikeError as error:
+        session.reporter.say(f"not compared: {error.message}")
+        return None
 
 
 def _measured(path: Path, result: Result) -> Measured:
@@ -325,7 +374,7 @@ def _numbers(option: str, given: str, kind: Callable[[str], Number]) -> tuple[Nu
         found = tuple(kind(part) for part in given.split(",") if part.strip())
     except ValueError as error:
         raise _wrong(option, given) from error
-    if not all(0 < number < float("inf") for number in found):
+    if (given and not found) or not all(0 < number < float("inf") for number in found):
         raise _wrong(option, given)
     return found
 

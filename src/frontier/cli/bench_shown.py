@@ -39,11 +39,11 @@ class InTurns:
     """Two models, measured in turns.
 
     Attributes:
-        comparison: From the first to the second.
+        comparison: From the first to the second; None where they cannot be compared.
     """
 
     runs: tuple[Measured, Measured]
-    comparison: Comparison
+    comparison: Comparison | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class Plans:
 
 @text.register
 def _(result: InTurns) -> str:
-    return "\n\n".join(text(part) for part in (*result.runs, result.comparison))
+    return "\n\n".join(text(part) for part in (*result.runs, result.comparison) if part)
 
 
 @text.register

@@ -157,7 +157,7 @@ def _closed(users: int, prompt: int, output: int) -> Case:
 
 def _at_rate(rate_per_s: float, prompt: int, output: int) -> Case:
     return Case(
-        id=f"rate-r{rate_per_s:g}-p{prompt}-o{output}",
+        id=f"rate-r{rate_per_s:.15g}-p{prompt}-o{output}",
         mode="rate",
         concurrency=_MOST_OPEN,
         rate_per_s=rate_per_s,

@@ -26,6 +26,9 @@ _HINTS: Final = {
 }
 
 
+CarryOut = Callable[[Callable[[], Coroutine[Any, Any, None]]], bool]
+
+
 class CrashedError(Exception):
     """Measuring ended by an error of ours, its cause.
 
@@ -81,13 +84,14 @@ class Bench:
     Attributes:
         connect: Returns the server; its argument asks for answers of full length.
         carry_out: Runs a coroutine to its end; False where Ctrl-C came first.
+        ignores_end: Ask for answers of full length, until a server does not know how.
         is_interrupted: Ctrl-C came.
     """
 
     load: Load
     about: About
     connect: Callable[[bool], Server]
-    carry_out: Callable[[Callable[[], Coroutine[Any, Any, None]]], bool]
+    carry_out: CarryOut
     watcher: Watcher
     clock: Clock
     cpu: Clock
@@ -96,12 +100,8 @@ class Bench:
     _replies: list[Reply] = field(default_factory=list[Reply])
 
     def plan(self) -> Plan:
-        """Ask two short questions and return what a run would do.
-
-        Raises:
-            RuntimeFailedError: the server does not answer them.
-        """
-        self._look()
+        """Ask two short questions and return what a run would do; raises as `look`."""
+        self.look()
         spans = [self._span_s(case) for case in self.load.cases]
         return Plan(
             url=self.about.target["url"],
@@ -123,17 +123,21 @@ class Bench:
         """
         return run_in_turns((self,))[0]
 
-    def prepared(self, *, is_alone: bool) -> Measuring:
-        """Ask two short questions and return what is ready to measure.
+    def look(self) -> None:
+        """See that the server answers, how it counts, and whether it knows `ignores_end`.
 
         Raises:
-            RuntimeFailedError: the server does not answer them.
+            RuntimeFailedError: it does not answer.
+            KeyboardInterrupt: Ctrl-C came.
         """
-        self.watcher.wait(f"first answers of {self.about.target['model']}")
+        self.watcher.wait("first answers, which load the model")
         try:
             self._look()
         finally:
             self.watcher.wait("")
+
+    def measuring(self, *, is_alone: bool) -> Measuring:
+        """Return what measures, once it was looked at."""
         return Measuring(
             load=self.load,
             server=self.connect(self.ignores_end),
@@ -145,7 +149,6 @@ class Bench:
         )
 
     def _look(self) -> None:
-        """See that the server answers, how it counts, and whether it knows `ignores_end`."""
         if not self.carry_out(self._probe):
             raise KeyboardInterrupt
         if self.ignores_end and self._replies[0].error in _UNKNOWN_FIELD:
@@ -242,8 +245,14 @@ def run_in_turns(benches: Sequence[Bench]) -> tuple[Result | None, ...]:
     Raises:
         RuntimeFailedError: a server does not answer.
         CrashedError: measuring raised; what it measured is not lost.
+        KeyboardInterrupt: Ctrl-C came before anything was measured.
     """
-    each = [bench.prepared(is_alone=len(benches) == 1) for bench in benches]
+    for bench in benches:
+        bench.look()
+    know_all = all(bench.ignores_end for bench in benches)
+    for bench in benches:
+        bench.ignores_end = know_all  # who is compared is asked the same
+    each = [bench.measuring(is_alone=len(benches) == 1) for bench in benches]
     try:
         is_interrupted = not benches[0].carry_out(lambda: in_turns(each))
     except Exception as error:

@@ -135,8 +135,8 @@ class Measuring:
     async def _until(self, moment_s: float, *, is_fine: bool) -> None:
         """Wait until *moment_s*: the last two milliseconds awake, where that is cheap."""
         left_s = moment_s - self.clock()
-        if left_s > 0:
-            await asyncio.sleep(max(0.0, left_s - _FINE_S if is_fine else left_s))
+        # where it is late as well: those that were due before must get to send
+        await asyncio.sleep(max(0.0, left_s - _FINE_S if is_fine else left_s))
         # a loop's timers go off early, too; nothing may leave before it is due
         while self.clock() < moment_s:  # noqa: ASYNC110 no event tells the time
             await asyncio.sleep(0)

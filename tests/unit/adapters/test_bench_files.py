@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -205,3 +206,24 @@ def test_a_place_is_tried_before(tmp_path: Path) -> None:
     assert list((tmp_path / "new").iterdir()) == []
     with pytest.raises(StorageError):
         bench_files.require_place(tmp_path / "file" / "mine.json")
+
+
+def test_what_came_to_its_place_meanwhile_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("mine")
+    with ThreadPoolExecutor(4) as pool:
+        places = list(pool.map(lambda _: bench_files.write(RESULT, tmp_path / "r.json"), range(8)))
+
+    assert len({path for path, _ in places}) == 8
+    assert tmp_path / "r.json" not in {path for path, _ in places}
+    assert all(bench_files.read(path) == RESULT for path, _ in places)
+    assert all(table.stat().st_size for _, table in places)
+    assert (tmp_path / "r.csv").read_text() == "mine"
+
+
+def test_a_result_that_cannot_be_written_leaves_no_empty_file(full_disk: Path) -> None:
+    big = replace(RESULT, notes=("x" * 3_000_000,))
+
+    with pytest.raises(StorageError):
+        bench_files.write(big, full_disk / "r.json")
+
+    assert list(full_disk.iterdir()) == []

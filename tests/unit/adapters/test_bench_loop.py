@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from frontier.adapters.bench_loop import carry_out
+from frontier.adapters.bench_loop import Loop, carry_out
 
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -57,6 +57,25 @@ def test_the_second_hangup_loses_nothing() -> None:
 
     assert not carry_out(waiting)
     os.kill(os.getpid(), signal.SIGHUP)
+
+
+def test_what_comes_while_a_result_is_written_does_nothing_but_is_known() -> None:
+    with Loop() as loop:
+        assert loop.carry_out(nothing)
+        for number in ENDS:
+            os.kill(os.getpid(), number)
+
+        assert loop.is_told
+        assert not loop.carry_out(nothing)
+
+
+def test_it_may_come_again_and_again() -> None:
+    async def waiting() -> None:
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(60)
+
+    assert not carry_out(waiting)
 
 
 def test_its_errors_are_told() -> None:

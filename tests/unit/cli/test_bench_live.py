@@ -17,10 +17,10 @@ def test_time_that_passes_before_the_first_round_leaves_what_is_waited_for(
     live = Live()
 
     live.tick(0)
-    live.wait("first answers of m")
+    live.wait("first answers")
     live.tick(0)
 
-    assert shown(capsys) == "first answers of m"
+    assert shown(capsys) == "first answers"
 
 
 def test_a_round_tells_how_far_it_is_and_leaves_its_figures(
@@ -47,3 +47,17 @@ def test_nothing_to_wait_for_is_an_empty_line(capsys: pytest.CaptureFixture[str]
     live.wait("")
 
     assert shown(capsys) == ""
+
+
+def test_of_two_models_only_the_one_that_is_measured_is_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first, second = Live("a: "), Live("b: ")
+    first.begin(CASE, 0, 4)
+    first.tick(1)
+    first.end()
+    second.wait("warm-up")
+
+    first.tick(1)
+
+    assert shown(capsys) == "b: warm-up"

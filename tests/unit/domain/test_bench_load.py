@@ -148,3 +148,11 @@ def test_arrivals_are_made_when_they_are_asked_for() -> None:
     given = load(rates=(10.0,), duration_s=10**9)
 
     assert list(islice(due_times(given.cases[0], given, 0), 3)) == [0.0, 0.1, 0.2]
+
+
+def test_rates_that_hardly_differ_are_two_cases() -> None:
+    found = cases(
+        concurrency=(), rates_per_s=(5.0, 5.000001), prompt_tokens=(16,), output_tokens=(1,)
+    )
+
+    assert [case.id for case in found] == ["rate-r5-p16-o1", "rate-r5.000001-p16-o1"]

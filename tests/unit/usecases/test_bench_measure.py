@@ -312,3 +312,19 @@ def test_who_waits_for_others_asks_a_dead_server_no_more() -> None:
 
     assert len(done.samples) <= 8 + 7
     assert done.given_up == [load.cases[0].id]
+
+
+def test_a_client_that_is_late_sends_all_the_same() -> None:
+    lost_s, asked_before = 0.0, []
+
+    class Slow(Server):
+        def prepared(self, question: Question) -> bytes:
+            nonlocal lost_s
+            lost_s += 0.01
+            asked_before.append(len(self.asked))
+            return super().prepared(question)
+
+    some = Load(cases=rate(300.0), requests=20, rounds=1, warmup=0)
+    measure(some, Slow(), clock=lambda: now() + lost_s)
+
+    assert asked_before[-1] == 18
