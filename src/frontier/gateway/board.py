@@ -113,7 +113,11 @@ class Colleague:
             self._tell(number)
 
     async def gather(self) -> tuple[Report, ...]:
-        """Return what all workers have; of one that is silent, what it had counted."""
+        """Return what all workers have, by their index; of a silent one, what it had counted.
+
+        Whoever answers first, the order is the same: sums of fractions depend on it, and one that
+        falls by its last digit is a restart to Prometheus.
+        """
         board = self._board
         number = board.ask()
         self._tell(number)
@@ -127,9 +131,10 @@ class Colleague:
             if len(found) == len(board.workers) or asyncio.get_running_loop().time() > end:
                 break
             await asyncio.sleep(_POLL_S)
-        silent = (board.read(w)[1] for w in board.workers if w not in found)
-        counted = [Report(counters(report.metrics), {}) for report in silent if report]
-        return (*found.values(), *counted)
+        for worker in board.workers:
+            if worker not in found and (last := board.read(worker)[1]) is not None:
+                found[worker] = Report(counters(last.metrics), {})
+        return tuple(found[worker] for worker in sorted(found))
 
     def _tell(self, number: int) -> None:
         report = self._report()
@@ -139,7 +144,7 @@ class Colleague:
 
 
 def add(texts: Iterable[str]) -> str:
-    """Return one exposition with the sums of *texts*."""
+    """Return one exposition with the sums of *texts*, added in their order."""
     helps: dict[str, str] = {}
     families: dict[str, dict[str, float]] = {}
     for text in texts:

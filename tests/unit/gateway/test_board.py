@@ -1,8 +1,11 @@
 """How the reports of several workers become one."""
 
 import asyncio
+from functools import partial
+from itertools import permutations
 from typing import Any
 
+import virtual_time
 from frontier.gateway.board import Board, Colleague, Report, add, counters, join
 
 ONE = """\
@@ -70,6 +73,28 @@ def test_a_file_is_in_force_once_every_worker_has_it() -> None:
     assert [row["requests"] for row in joined["in_flight"]] == [4]
 
 
+def test_a_sum_of_fractions_is_the_same_whoever_asks_and_whoever_answers_first() -> None:
+    name = "frontier_cost_usd_total"
+    costs = (0.1, 0.2, 0.3)  # from the left 0.6000000000000001, from the right 0.6
+
+    def told(index: int) -> Report:
+        return Report(f"# HELP {name} x\n# TYPE {name} counter\n{name} {costs[index]}\n", {})
+
+    async def run() -> list[str]:
+        board = Board(3)
+        colleagues = [Colleague(board, i, partial(told, i)) for i in range(3)]
+        sums = []
+        for order in permutations(colleagues):
+            asking = asyncio.create_task(order[0].gather())
+            for other in order[1:]:
+                await asyncio.sleep(0.02)  # the one who asks looks every 0.01 s
+                other.tick()
+            sums.append(add(report.metrics for report in await asking).split()[-1])
+        return sums
+
+    assert virtual_time.run(run()) == ["0.6000000000000001"] * 6
+
+
 def test_a_successor_goes_on_counting_where_the_dead_one_was_last_heard() -> None:
     async def run() -> str:
         board = Board(2)
@@ -90,15 +115,18 @@ def test_a_successor_goes_on_counting_where_the_dead_one_was_last_heard() -> Non
     assert 'frontier_open_connections{kind="client"} 4\n' in text
 
 
-def test_a_silent_worker_is_not_waited_for_and_counts_with_what_it_had() -> None:
+def test_a_silent_worker_is_not_waited_for_and_keeps_its_place_with_what_it_had() -> None:
     async def run() -> tuple[Report, ...]:
-        board = Board(2)
-        colleagues = [Colleague(board, i, lambda: Report(ONE, state())) for i in range(2)]
-        return await colleagues[0].gather()
+        board = Board(3)
+        colleagues = [Colleague(board, i, lambda: Report(ONE, state())) for i in range(3)]
+        asking = asyncio.create_task(colleagues[2].gather())
+        await asyncio.sleep(0.02)
+        colleagues[0].tick()
+        return await asking
 
-    reports = asyncio.run(run())
+    reports = virtual_time.run(run())
 
-    assert [bool(report.state) for report in reports] == [True, False]
+    assert [bool(report.state) for report in reports] == [True, False, True]
     assert "frontier_requests_total" in reports[1].metrics
 
 
