@@ -208,6 +208,7 @@ def test_what_is_under_way_anywhere_is_told_and_files_once_all_have_them(
     found = state(gateway)
 
     assert [row["requests"] for row in found["in_flight"]] == [12]
+    assert [engine["busy"] for engine in found["models"][0]["backends"]] == [12]
     assert set(found["files"]) == {str(site.routes), str(site.keys.path)}
     go_on.set()
     for client in clients:

@@ -3,12 +3,14 @@
 import asyncio
 import mmap
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
+from frontier.gateway.breaker import STATES
 from frontier.gateway.families import FAMILIES
 
 _NUMBER: Final = struct.Struct("=Q")
@@ -164,8 +166,21 @@ def add(texts: Iterable[str]) -> str:
     return "".join(
         f"{helps[name]}\n{helps[f'{name} type']}\n"
         + "".join(f"{sample} {_plain(value)}\n" for sample, value in samples.items())
-        for name, samples in families.items()
+        for name, samples in ((n, _worst(n, found)) for n, found in families.items())
     )
+
+
+def _worst(name: str, samples: dict[str, float]) -> dict[str, float]:
+    """Return *samples*; where one of several states is 1, only the worst that a worker sees."""
+    if not FAMILIES[name].is_state:
+        return samples
+    worst = {_but_state(sample): sample for sample, value in samples.items() if value}
+    return {sample: float(worst.get(_but_state(sample)) == sample) for sample in samples}
+
+
+def _but_state(sample: str) -> str:
+    """Return *sample* without its last label."""
+    return sample.rpartition(",")[0]
 
 
 def counters(text: str) -> str:
@@ -188,7 +203,7 @@ def join(states: Iterable[State]) -> State:
     """Return one state of all workers: a file is in force once it is for all of them."""
     states = [state for state in states if state]
     first = states[0]
-    joined: State = {
+    return {
         "files": {
             path: digest
             for path, digest in first["files"].items()
@@ -196,19 +211,49 @@ def join(states: Iterable[State]) -> State:
         },
         "rejected": {k: v for state in states for k, v in state["rejected"].items()},
         "config_error": next((s["config_error"] for s in states if s["config_error"]), None),
+        "models": _models(states),
+        "in_flight": _in_flight(states),
     }
-    held: dict[str, int] = {}
-    under_way: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for state in states:
-        for model in state["models"]:
-            held[model["name"]] = held.get(model["name"], 0) + model["held"]
-        for row in state["in_flight"]:
-            place = row["model"], row["backend"], row["backend_url"]
-            total = under_way.setdefault(place, {**row, "requests": 0})
-            total["requests"] += row["requests"]
-    joined["models"] = [{**model, "held": held[model["name"]]} for model in first["models"]]
-    joined["in_flight"] = [row for _, row in sorted(under_way.items())]
-    return joined
+
+
+def _models(states: list[State]) -> list[State]:
+    """Return the models of the first state, each with what all workers do for it."""
+    held: Counter[str] = Counter()
+    engines: dict[tuple[str, str, str | None], list[State]] = {}
+    for model in (model for state in states for model in state["models"]):
+        held[model["name"]] += model["held"]
+        for engine in model["backends"]:
+            place = model["name"], engine["name"], engine["url"]
+            engines.setdefault(place, []).append(engine)
+    joined = {place: _engine(seen) for place, seen in engines.items()}
+    return [
+        {
+            **model,
+            "held": held[model["name"]],
+            "backends": [joined[model["name"], e["name"], e["url"]] for e in model["backends"]],
+        }
+        for model in states[0]["models"]
+    ]
+
+
+def _engine(seen: list[State]) -> State:
+    """Return one engine with all its requests, and the worst of what workers see of it."""
+    breakers = [engine["breaker"] for engine in seen if engine["breaker"]]
+    return {
+        **seen[0],
+        "busy": sum(engine["busy"] for engine in seen),
+        "breaker": max(breakers, key=STATES.index, default=None),
+        "context": min((e["context"] for e in seen if e["context"]), default=None),
+    }
+
+
+def _in_flight(states: list[State]) -> list[State]:
+    under_way: dict[tuple[str, str, str], State] = {}
+    for row in (row for state in states for row in state["in_flight"]):
+        place = row["model"], row["backend"], row["backend_url"]
+        total = under_way.setdefault(place, {**row, "requests": 0})
+        total["requests"] += row["requests"]
+    return [row for _, row in sorted(under_way.items())]
 
 
 def _plain(value: float) -> str:

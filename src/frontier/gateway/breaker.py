@@ -1,8 +1,10 @@
 """A circuit breaker: whether an engine may be asked, judged by what it did last."""
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 State = Literal["closed", "half_open", "open"]
+STATES: Final[tuple[State, ...]] = get_args(State)
+"""The worst last."""
 
 FAILURES: Final = 5
 OPEN_S: Final = 10.0

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from frontier.gateway.breaker import State
+from frontier.gateway.breaker import STATES, State
 from frontier.gateway.clock import Clock
 from frontier.gateway.context import Context
 from frontier.gateway.exposed import Exposed
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 # A new container's name or port may be known a moment before connections get through.
 _SETTLE_S: Final = 5.0
-_BAD: Final[tuple[State, ...]] = ("closed", "half_open", "open")
 
 
 class Core:
@@ -135,7 +134,7 @@ class Core:
         for backend in (b for t in self.table.targets for b in t.backends):
             if backend.address is not None:
                 state = self.pools[backend.address].breaker.state(self.clock.now)
-                if _BAD.index(state) >= _BAD.index(worst.get(backend.name, "closed")):
+                if STATES.index(state) >= STATES.index(worst.get(backend.name, "closed")):
                     worst[backend.name] = state
         return worst
 

@@ -26,6 +26,7 @@ class Family:
         labels: Their names, in the order of every sample's values.
         bounds: Of a histogram's buckets.
         is_same: Every worker process finds it for itself: adding would tell it several times.
+        is_state: One of the states that its last label names is 1; the worst comes last.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Family:
     labels: tuple[str, ...] = ()
     bounds: tuple[float, ...] = ()
     is_same: bool = False
+    is_state: bool = False
 
 
 def _counter(name: str, words: str, *labels: str, is_same: bool = False) -> Family:
@@ -123,11 +125,13 @@ def _routing() -> Iterator[Family]:
     yield _counter(
         "frontier_fallbacks_total", "Requests that another model answered.", *("from", "to")
     )
-    yield _gauge(
-        "frontier_circuit_breaker_state",
-        "1 for the state of the backend's circuit breaker.",
-        *("backend", "state"),
+    yield Family(
+        name="frontier_circuit_breaker_state",
+        kind="gauge",
+        help="1 for the state of the backend's circuit breaker.",
+        labels=("backend", "state"),
         is_same=True,
+        is_state=True,
     )
 
 

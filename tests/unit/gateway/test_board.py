@@ -7,6 +7,7 @@ from typing import Any
 
 import virtual_time
 from frontier.gateway.board import Board, Colleague, Report, add, counters, join
+from frontier.gateway.breaker import STATES
 
 ONE = """\
 # HELP frontier_requests_total Requests.
@@ -28,12 +29,24 @@ TWO = ONE.replace(" 3\n", " 4\n").replace(
 )
 
 
+def engine(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "v",
+        "url": "u",
+        "weight": 1,
+        "busy": 0,
+        "breaker": "closed",
+        "context": None,
+        **changes,
+    }
+
+
 def state(**changes: Any) -> dict[str, Any]:
     return {
         "files": {"r": "1", "k": "1"},
         "rejected": {},
         "config_error": None,
-        "models": [{"name": "m", "held": 1}],
+        "models": [{"name": "m", "held": 1, "backends": [engine()]}],
         "in_flight": [{"model": "m", "backend": "v", "backend_url": "u", "requests": 2}],
         **changes,
     }
@@ -55,6 +68,34 @@ def test_each_worker_may_open_files_of_its_own() -> None:
     assert add([one, one]).endswith("process_max_fds 2048\n")
 
 
+def breakers(**states: str) -> str:
+    """What a worker tells that sees the backends in *states*."""
+    name = "frontier_circuit_breaker_state"
+    return f"# HELP {name} x\n# TYPE {name} gauge\n" + "".join(
+        f'{name}{{backend="{backend}",state="{state}"}} {int(state == found)}\n'
+        for backend, found in states.items()
+        for state in STATES
+    )
+
+
+def test_a_breaker_is_in_the_worst_state_that_a_worker_sees_and_in_no_other() -> None:
+    seen = (
+        breakers(a="half_open", b="half_open", c="closed"),
+        breakers(a="open", b="closed", c="closed"),
+        breakers(a="closed", b="closed", c="closed", new="open"),
+    )
+
+    for texts in permutations(seen):
+        lines = [line for line in add(texts).splitlines() if not line.startswith("#")]
+        assert sorted(line for line in lines if line.endswith(" 1")) == [
+            'frontier_circuit_breaker_state{backend="a",state="open"} 1',
+            'frontier_circuit_breaker_state{backend="b",state="half_open"} 1',
+            'frontier_circuit_breaker_state{backend="c",state="closed"} 1',
+            'frontier_circuit_breaker_state{backend="new",state="open"} 1',
+        ]
+        assert len(lines) == 12
+
+
 def test_of_a_dead_worker_only_counters_are_kept() -> None:
     kept = counters(ONE)
 
@@ -69,8 +110,30 @@ def test_a_file_is_in_force_once_every_worker_has_it() -> None:
 
     assert joined["files"] == {"r": "1"}
     assert joined["config_error"] == "k:3: wrong"
-    assert joined["models"] == [{"name": "m", "held": 2}]
+    assert [model["held"] for model in joined["models"]] == [2]
     assert [row["requests"] for row in joined["in_flight"]] == [4]
+
+
+def test_an_engine_has_the_requests_of_all_workers_and_the_worst_of_their_breakers() -> None:
+    seen = (
+        [engine(), engine(name="w", url="u2", busy=1)],
+        [engine(busy=3, breaker="open", context=8192), engine(name="w", url="u2", busy=1)],
+        [engine(busy=2, breaker="half_open"), engine(name="away", url=None, breaker=None)],
+    )
+
+    joined = join(state(models=[{"name": "m", "held": 0, "backends": e}]) for e in seen)
+
+    assert joined["models"][0]["backends"] == [
+        engine(busy=5, breaker="open", context=8192),
+        engine(name="w", url="u2", busy=2),
+    ]
+
+
+def test_an_engine_that_does_not_run_has_no_breaker() -> None:
+    away = engine(url=None, breaker=None)
+    seen = state(models=[{"name": "m", "held": 0, "backends": [away]}])
+
+    assert join([seen, seen])["models"][0]["backends"] == [away]
 
 
 def test_a_sum_of_fractions_is_the_same_whoever_asks_and_whoever_answers_first() -> None:
