@@ -138,6 +138,14 @@ class Core:
                     worst[backend.name] = state
         return worst
 
+    def up(self) -> dict[str, int]:
+        """Return 1 for each backend whose engines all answered when last asked, 0 for others."""
+        found: dict[str, int] = {}
+        for backend in (b for t in self.table.targets for b in t.backends):
+            is_up = backend.address is not None and self.pools[backend.address].is_up
+            found[backend.name] = min(found.get(backend.name, 1), int(is_up))
+        return found
+
     def reject(self, reason: str) -> None:
         """Remember why a changed file was not taken."""
         self.config_error = reason

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, get_args
+from typing import Final
 
 from frontier.domain.facts import LOADS_S, Engine, Facts, Loads
 from frontier.gateway import samples
-from frontier.gateway.breaker import State
+from frontier.gateway.breaker import STATES, State
 from frontier.gateway.exposition import Exposition
 from frontier.gateway.histogram import Histogram
 from frontier.gateway.loaded import Loaded
 from frontier.gateway.metrics import Metrics
 from frontier.gateway.process_metrics import process_metrics
 
-_STATES: Final[tuple[State, ...]] = get_args(State)
 _PRIORITY: Final = "normal"  # there is one, so far; dashboards know the label
 
 
@@ -27,6 +26,8 @@ class Now:
         in_flight: Requests that engines work on, by model and backend.
         held: Requests that wait for their engine to be replaced or to load, by model.
         queued: Requests that wait for a free engine, by model.
+        up: 0 or 1 by backend of the table, and of no other: what an engine is now says nothing once
+            it has left.
         breakers: The state of each backend's worst circuit breaker.
         facts: What the command line knows.
         loaded: What Ollama servers have loaded, by backend.
@@ -38,6 +39,7 @@ class Now:
     in_flight: Mapping[tuple[str, str], int]
     held: Mapping[str, int]
     queued: Mapping[str, int]
+    up: Mapping[str, int]
     breakers: Mapping[str, State]
     facts: Facts
     loaded: Mapping[str, tuple[Loaded, ...]]
@@ -57,7 +59,7 @@ class Exposed:
         parts = (
             self._requests(now),
             self._routing(now),
-            self._engines(now.facts, now.loaded),
+            self._engines(now),
             self._gateway(now),
             self._genai(),
         )
@@ -91,23 +93,23 @@ class Exposed:
         )
         states = (
             ((name, state), int(now.breakers.get(name, "closed") == state))
-            for name in metrics.backend_up
-            for state in _STATES
+            for name in now.up
+            for state in STATES
         )
         yield family("frontier_queue_depth", depths)
         yield self._histograms("frontier_queue_wait_seconds", waits)
-        yield family("frontier_backend_up", one(metrics.backend_up))
+        yield family("frontier_backend_up", one(now.up))
         yield family("frontier_backend_attempts_total", attempts)
         yield family("frontier_retries_total", one(metrics.retries))
         yield family("frontier_fallbacks_total", metrics.fallbacks.items())
         yield family("frontier_circuit_breaker_state", states)
 
-    def _engines(self, facts: Facts, loaded: Mapping[str, tuple[Loaded, ...]]) -> Iterator[str]:
-        backends, family, one = self._metrics.backend_up, self._family, samples.by_one
-        expected = {name: int(facts.gpu_expected.get(name, False)) for name in backends}
+    def _engines(self, now: Now) -> Iterator[str]:
+        facts, loaded, family, one = now.facts, now.loaded, self._family, samples.by_one
+        expected = {name: int(facts.gpu_expected.get(name, False)) for name in now.up}
         said = {b: any(m.vram_bytes for m in found) for b, found in loaded.items() if found}
         known = {**facts.gpu_in_use, **said}
-        in_use = {name: int(known[name]) for name in backends if name in known}
+        in_use = {name: int(known[name]) for name in now.up if name in known}
         yield family("frontier_engine_gpu_expected", one(expected))
         yield family("frontier_engine_gpu_in_use", one(in_use))
         # a model that never got ready is not in the table: it was taken back

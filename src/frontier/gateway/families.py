@@ -108,7 +108,7 @@ def _routing() -> Iterator[Family]:
     )
     yield _gauge(
         "frontier_backend_up",
-        "1 if every engine of this backend answered its last probe.",
+        "1 if every engine of this backend answered when it was last asked.",
         "backend",
         is_same=True,
     )

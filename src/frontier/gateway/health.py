@@ -62,18 +62,17 @@ async def _probe(address: Address, path: str, resolver: Resolver) -> str:
 
 
 async def probe_all(core: "Core") -> dict[str, str]:
-    """Return why each backend is not ready, empty if it is, and set its ``up`` metric."""
+    """Return why each backend is not ready, empty if it is; note which of its engines are."""
     backends = [(t, b) for t in core.table.targets for b in t.backends]
     places = {(b.name, t.backend, b.address) for t, b in backends if b.address is not None}
     order = sorted(places, key=lambda place: (place[0], place[2].url))
-    resolver = core.pools.resolver
+    resolver, pools = core.pools.resolver, [core.pools[address] for _, _, address in order]
     reasons = await asyncio.gather(*(probe(a, _PATHS[kind], resolver) for _, kind, a in order))
     unplaced = [(t, b) for t, b in backends if b.address is None]
     found = {b.name: _unplaced(t) for t, b in sorted(unplaced, key=lambda place: place[0].is_held)}
-    for (name, _, _), reason in zip(order, reasons, strict=True):
+    for (name, _, _), pool, reason in zip(order, pools, reasons, strict=True):
+        pool.is_up = not reason
         found[name] = "; ".join(filter(None, (found.get(name, ""), reason)))
-    for name, reason in found.items():
-        core.metrics.found(name, up=not reason)
     return found
 
 

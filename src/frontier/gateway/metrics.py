@@ -83,8 +83,6 @@ class Metrics:
     """What the gateway counts. Label values come from configuration, never from a request.
 
     Attributes:
-        backend_up: 0 or 1 by backend of the table, and of no other: what an engine is now says
-            nothing once it has left.
         rate_limited: Requests that a limit of their key kept out, by what was limited.
         refusals: Requests refused because of who asked, by why.
         places: Models with their engines.
@@ -103,7 +101,6 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        self.backend_up: dict[str, int] = {}
         self.reload_failures = 0
         self.rate_limited: dict[Scope, int] = dict.fromkeys(SCOPES, 0)
         self.refusals: dict[Refusal, int] = dict.fromkeys(REFUSALS, 0)
@@ -126,13 +123,10 @@ class Metrics:
     def declare(self, table: Table) -> None:
         """Create every label set that *table* makes possible, with value 0.
 
-        What was counted stays, but for the proofs of a new engine; gauges of engines that have
-        left the table go.
+        What was counted stays, but for the proofs of a new engine.
         """
         if PROOF in self.kinds and all(target.name != PROOF for target in table.targets):
             self._forget(PROOF)
-        names = [backend.name for target in table.targets for backend in target.backends]
-        self.backend_up = {name: self.backend_up.get(name, 0) for name in names}
         for path in OPERATIONS:
             self._declare(path, OTHER, NO_BACKEND, stream=False, codes=_OTHER_CODES)
         for target in table.targets:
@@ -216,11 +210,6 @@ class Metrics:
         if found is None:
             found = self.pieces[model, backend] = [0]
         return found
-
-    def found(self, backend: str, *, up: bool) -> None:
-        """Note whether *backend* answers, unless it has left the table meanwhile."""
-        if backend in self.backend_up:
-            self.backend_up[backend] = int(up)
 
     def waited(self, model: str, waited_s: float) -> None:
         """Count how long a request waited for a free engine."""

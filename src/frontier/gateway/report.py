@@ -29,6 +29,7 @@ def _metrics(core: "Core") -> str:
             in_flight=in_flight,
             held=core.held(),
             queued=core.queued(),
+            up=core.up(),
             breakers=core.breakers(),
             facts=core.facts.read(),
             loaded=core.loaded,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from frontier.gateway.breaker import OPEN_S
+from frontier.gateway.health import probe_all
+from frontier.gateway.report import report
 from gateway_process import RawClient, chat
 from scripted_upstream import Exchange, ScriptedUpstream, answer, bound, completion
 from waiting import until
@@ -54,6 +56,16 @@ def name_keys(inside: InsideGateway) -> None:
         forward(client, request, routes)
 
     inside.core.dispatcher.forward = named
+
+
+def scraped(inside: InsideGateway, sample: str) -> float:
+    """Return the value of *sample*, as a scrape shows it."""
+
+    async def text() -> str:
+        return report(inside.core).metrics
+
+    (line,) = (found for found in inside.run(text()).splitlines() if found.startswith(sample + " "))
+    return float(line.rpartition(" ")[2])
 
 
 def one_place(url: str, more: str = "") -> str:
@@ -133,6 +145,48 @@ def test_a_breaker_lets_one_request_find_out(
             client.post(chat("m"))
             assert client.read().status == 200
             slow.let_go()
+
+
+def test_an_engine_that_answers_does_not_speak_for_a_dead_one_of_the_same_name(
+    inside: InsideGateway, upstream: ScriptedUpstream
+) -> None:
+    with bound() as sock, clients(inside) as connect:
+        dead = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        models = [f"name: {n}, backend: vllm, backend_url: '{u}'" for n, u in
+                  (("m", upstream.url), ("dead", dead))]  # fmt: skip
+        inside.use(table(*models))
+        inside.pass_time(10)  # a new address may refuse for five seconds
+        client = connect()
+        inside.run(probe_all(inside.core))
+        client.post(chat("m"))
+        assert client.read().status == 200
+        assert scraped(inside, 'frontier_backend_up{backend="vllm"}') == 0
+        with ScriptedUpstream(sock):
+            client.post(chat("dead"))
+            assert client.read().status == 200
+            assert scraped(inside, 'frontier_backend_up{backend="vllm"}') == 1
+        inside.use(table(models[0]))
+        assert scraped(inside, 'frontier_backend_up{backend="vllm"}') == 1, "the dead one has left"
+
+
+def test_a_failure_shows_at_once_and_an_engine_that_nobody_asked_is_not_up(
+    inside: InsideGateway, upstream: ScriptedUpstream
+) -> None:
+    upstream.on("closes", lambda exchange: exchange.close())
+    inside.use(
+        table(f"name: m, backend: vllm, backend_url: '{upstream.url}'", "name: n, backend: ollama")
+    )
+    ups = []
+    with clients(inside) as connect:
+        for script in ("", "closes", ""):
+            ups.append(scraped(inside, 'frontier_backend_up{backend="vllm"}'))
+            client = connect()
+            client.post(chat("m", script))
+            client.read()
+    ups.append(scraped(inside, 'frontier_backend_up{backend="vllm"}'))
+
+    assert ups == [0, 1, 0, 1]
+    assert scraped(inside, 'frontier_backend_up{backend="ollama"}') == 0
 
 
 def test_a_silent_engine_counts_as_failing_and_a_wrong_request_does_not(

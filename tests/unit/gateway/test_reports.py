@@ -24,6 +24,7 @@ NOW = Now(
     in_flight={('a"\n\\', "vllm"): 3},
     held={'a"\n\\': 4},
     queued={},
+    up={},
     breakers={},
     facts=Facts(),
     loaded={},
@@ -147,8 +148,9 @@ def routed(folder: Path, *models: str) -> Table:
 
 
 def values(metrics: Metrics, name: str, **facts: dict[str, bool]) -> dict[tuple[str, ...], float]:
-    """What a scrape shows of the family *name*, by the values of its labels."""
-    now = replace(NOW, facts=Facts(**facts), breakers={"llamacpp": "open"})
+    """What a scrape shows of the family *name*, by its labels; mistral and vllm are routed."""
+    up = {"mistral": 0, "vllm": 1}
+    now = replace(NOW, facts=Facts(**facts), up=up, breakers={"llamacpp": "open"})
     families = text_string_to_metric_families(Exposed(metrics).render(now))
     samples = [s for f in families for s in f.samples if s.name == name]
     return {tuple(s.labels.values()): s.value for s in samples}
@@ -157,11 +159,8 @@ def values(metrics: Metrics, name: str, **facts: dict[str, bool]) -> dict[tuple[
 def test_what_an_engine_is_leaves_with_it_and_what_was_counted_stays(tmp_path: Path) -> None:
     metrics = Metrics()
     metrics.declare(routed(tmp_path, "m llamacpp", "n vllm"))
-    metrics.found("llamacpp", up=True)
-    metrics.found("vllm", up=True)
     metrics.attempts["llamacpp"]["ok"] = 3
     metrics.declare(routed(tmp_path, "m mistral", "n vllm"))
-    metrics.found("llamacpp", up=True)  # an answer that was under way
 
     gpu = {"gpu_expected": {"llamacpp": True, "mistral": True}}
     assert values(metrics, "frontier_backend_up") == {("mistral",): 0, ("vllm",): 1}

@@ -41,7 +41,7 @@ class Attempt:
 
     def failed(self, outcome: "Outcome") -> None:
         """The engine did not even begin, and that is not the request's fault."""
-        self._core.metrics.found(self._name, up=False)
+        self.pool.is_up = False
         self.pool.breaker.failed(self._core.clock.now)
         self.end(outcome)
 
@@ -51,7 +51,7 @@ class Attempt:
             self.ended = outcome
             self._core.metrics.attempts[self._name][outcome] += 1
             if outcome == "ok":
-                self._core.metrics.found(self._name, up=True)
+                self.pool.is_up = True
 
     def leave(self) -> None:
         """Make place for the next one."""

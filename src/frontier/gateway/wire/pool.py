@@ -21,6 +21,7 @@ class Pool:
         open: How many connections there are, idle or busy.
         busy: How many requests the engine works on.
         breaker: Whether it may be asked.
+        is_up: It answered when it was last asked, by a probe or a request.
         contexts: Tokens of context by the engine's own name of the model, as far as it says.
         settles_until: Clock time; see `is_settling`.
         is_retired: No route leads to the address any more. It may come back as another engine's,
@@ -32,6 +33,7 @@ class Pool:
         self.open = 0
         self.busy = 0
         self.breaker = Breaker()
+        self.is_up = False
         self.contexts: dict[str, int] = {}
         self.settles_until = 0.0
         self.is_retired = False
