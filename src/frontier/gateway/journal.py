@@ -77,6 +77,8 @@ class Journal:
             if tokens is not None:
                 metrics.count_tokens(model, backend, request.key_id or NOBODY, tokens)
             if request.first_at:
+                if request.fallback_from:
+                    metrics.fallbacks[request.fallback_from, model] += 1
                 series.answers.work.observe(took_s - request.held_s)
                 _count_answer(series, request, tokens)
         series.codes[request.status] = series.codes.get(request.status, 0) + 1

@@ -281,3 +281,65 @@ def test_no_place_is_lost_whatever_becomes_of_requests(
         slow.let_go(2)
         inside.use(table("name: other, backend: vllm"))
         assert not busy()
+
+
+@pytest.mark.parametrize(
+    ("f", "g", "status", "counts"),
+    [("200", "200", 200, (1, 0)), ("503", "200", 200, (0, 1)), ("503", "503", 503, (0, 0)),
+     ("429", "200", 429, (0, 0))],
+)  # fmt: skip
+def test_a_fallback_is_counted_if_it_answers(
+    inside: InsideGateway, f: str, g: str, status: int, counts: tuple[int, int]
+) -> None:
+    with ExitStack() as stack:
+        dead = stack.enter_context(bound()).getsockname()[1]
+        models = [
+            f"name: m, backend: vllm, backend_url: 'http://127.0.0.1:{dead}', fallbacks: [f, g]"
+        ]
+        for name, said in (("f", f), ("g", g)):
+            engine = stack.enter_context(ScriptedUpstream())
+            engine.on("", answer(completion("m"), f"{said} So"))
+            models.append(f"name: {name}, backend: vllm, backend_url: '{engine.url}'")
+        inside.use(table(*models))
+        inside.pass_time(10)  # a new address may refuse for five seconds
+        client = stack.enter_context(RawClient(inside.port))
+        client.post(chat("m"))
+        got = client.read()
+
+    assert got.status == status
+    found = [scraped(inside, f'frontier_fallbacks_total{{from="m",to="{n}"}}') for n in "fg"]
+    assert tuple(found) == counts
+
+
+def test_a_request_that_comes_back_to_its_own_model_is_no_fallback(
+    inside: InsideGateway, upstream: ScriptedUpstream
+) -> None:
+    """The fallback's engine is replaced while it has the request, and the model's own is back."""
+    with ScriptedUpstream() as other, bound() as sock, clients(inside) as connect:
+        dead = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        free = threading.Event()
+
+        def leaves(exchange: Exchange) -> None:
+            free.wait(10)
+            exchange.close()
+
+        other.on("leaves", leaves)
+
+        def routes(url: str, fallback: str) -> str:
+            return table(
+                f"name: m, backend: llamacpp, backend_url: '{url}', fallbacks: [f]",
+                f"name: f, backend: vllm, backend_url: '{fallback}'",
+            )
+
+        inside.use(routes(dead, other.url))
+        inside.pass_time(10)  # a new address may refuse for five seconds
+        client = connect()
+        client.post(chat("m", "leaves"))
+        other.wait_for_request("leaves")
+        inside.use(routes(upstream.url, dead))
+        free.set()
+        got = client.read()
+
+    assert got.status == 200
+    assert "x-frontier-model" not in got.headers
+    assert scraped(inside, 'frontier_fallbacks_total{from="m",to="f"}') == 0

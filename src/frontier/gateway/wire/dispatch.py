@@ -71,6 +71,7 @@ class Dispatcher:
     def find(self, errand: Errand) -> None:
         """Do the same for any request: one that has waited, or that an engine did not take."""
         request = errand.request
+        request.fallback_from = ""  # of an engine that did not take it
         routes = self._core.table.find(request.ask.model)
         if routes is None:
             self._unknown(errand)
@@ -103,7 +104,6 @@ class Dispatcher:
         if problem.code != "model_loading":
             request.tried += (route.address,)
         request.mark = b""
-        request.fallback_from = ""
         client.send_on(request, failure=Failure(route.backend.name, problem))
 
     def _route(self, routes: "Routes", errand: Errand) -> "Route | None":
@@ -186,9 +186,7 @@ class Dispatcher:
         for other in routes.fallbacks:
             route = self._route(other, errand)
             if route is not None:
-                asked = routes.target.name
-                errand.request.fallback_from = asked
-                self._core.metrics.fallbacks[asked, other.target.name] += 1
+                errand.request.fallback_from = routes.target.name
                 self._send(errand, route)
                 return True
         return False
