@@ -130,10 +130,11 @@ def _models() -> tuple[Panel, ...]:
         ),
         lines(
             "Failed loads",
-            "In the last quarter of an hour; three of them fire ModelLoadFailing.",
+            "In the last 20 minutes. ModelLoadFailing fires at three within four times "
+            "MODEL_TIMEOUT, which is as long unless you changed it.",
             "short",
             Query(
-                growth(_FAILED_LOADS, BOTH, by="model, backend", window="15m"),
+                growth(_FAILED_LOADS, BOTH, by="model, backend", window="20m"),
                 "{{model}} on {{backend}}",
             ),
         ),

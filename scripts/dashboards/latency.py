@@ -152,10 +152,8 @@ def _queue() -> tuple[Panel, ...]:
 
 
 def _whole() -> tuple[Panel, ...]:
-    client, server = (
-        "gen_ai_client_operation_duration_seconds",
-        "gen_ai_server_request_duration_seconds",
-    )
+    engine = "gen_ai_client_operation_duration_seconds"
+    answers = rate(engine + "_count", ASKED)
     return (
         lines(
             "p95 by operation",
@@ -168,16 +166,11 @@ def _whole() -> tuple[Panel, ...]:
         ),
         lines(
             "Gateway and engine",
-            "Mean time of a request as its client sees it, and the part that an engine took. "
-            "What lies between is the queue, retries and the gateway itself.",
+            "What a client waits for an answer, on average: the gateway's queue, then the engine. "
+            "Requests that no engine answered do not count.",
             "s",
-            Query(
-                f"{rate(server + '_sum', ASKED)} / {rate(server + '_count', ASKED)}",
-                "client sees",
-            ),
-            Query(
-                f"{rate(client + '_sum', ASKED)} / {rate(client + '_count', ASKED)}",
-                "engine took",
-            ),
+            Query(f"{rate(_WAIT + '_sum', MODEL)} / {answers}", "queue"),
+            Query(f"{rate(engine + '_sum', ASKED)} / {answers}", "engine"),
+            stack=True,
         ),
     )

@@ -311,3 +311,26 @@ def test_alerts_and_settings_that_a_description_names_are_there() -> None:
 
     assert {name for name in alerts if f"alert: {name}\n" not in rules} == set()
     assert named <= {name.upper() for name in Settings.model_fields}
+
+
+def test_the_parts_of_an_answer_are_means_over_the_same_answers() -> None:
+    parts = [query.expr for query in ASKED if query.panel["title"] == "Gateway and engine"]
+
+    answers = {part.partition(" / ")[2] for part in parts}
+    assert len(parts) == 2
+    assert [re.findall(r"gen_ai_client_operation_duration_seconds_count", a) for a in answers] == [
+        ["gen_ai_client_operation_duration_seconds_count"]
+    ]
+
+
+def test_failed_loads_are_shown_for_as_long_as_their_alert_looks_back() -> None:
+    fragments, macros = shared()
+    watch = Watch(gateway="127.0.0.1:1", targets="targets.json")
+    rules = files(fragments["monitoring"], macros, watch, settings(shipped("llamacpp")))
+    failures = r"frontier_model_load_failures_total.*\[(\d+)(s|m)\]"
+
+    [looked] = re.findall(failures, rules["prometheus/rules/availability.yml"])
+    shown = {m for q in ASKED for m in re.findall(failures, q.expr)}
+
+    assert looked == ("1200", "s")
+    assert shown == {("20", "m")}
