@@ -166,11 +166,13 @@ def _machine() -> tuple[Panel, ...]:
         ),
         lines(
             "Network",
-            "Without what stays in this machine.",
+            "Without what stays in this machine. In Docker the node exporter sees no network but "
+            "its own, and tells none.",
             "Bps",
             Query(f"sum({net.format('receive')})", "received"),
             Query(f"sum({net.format('transmit')})", "sent"),
             width=8,
+            none="not known in Docker",
         ),
     )
 

@@ -334,3 +334,11 @@ def test_failed_loads_are_shown_for_as_long_as_their_alert_looks_back() -> None:
 
     assert looked == ("1200", "s")
     assert shown == {("20", "m")}
+
+
+def test_the_machines_network_is_not_that_of_the_container_that_measures_it() -> None:
+    exporter = containers(monitoring=True).services["node-exporter"]
+    [network] = [panel for panel in own(BOARDS["system"]) if panel["title"] == "Network"]
+
+    assert "--no-collector.netdev" in exporter["command"]
+    assert network["fieldConfig"]["defaults"]["noValue"] == "not known in Docker"

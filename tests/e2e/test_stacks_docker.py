@@ -110,6 +110,19 @@ def test_prometheus_scrapes_gateway_engine_and_machine(whole: Stacked) -> None:
     }
 
 
+def test_the_traffic_of_the_node_exporters_container_is_not_taken_for_the_machines(
+    whole: Stacked,
+) -> None:
+    url = f"http://127.0.0.1:{whole.cli.env['PROMETHEUS_PORT']}/api/v1/label/__name__/values"
+
+    def names() -> set[str]:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return set(json.load(answer)["data"])
+
+    until(lambda: "node_memory_MemTotal_bytes" in names(), timeout_s=60)
+    assert "node_network_receive_bytes_total" not in names()
+
+
 def test_validate_and_test_find_nothing_wrong(whole: Stacked) -> None:
     report = json.loads(whole.cli.run("validate", "--running", "--ci", "--format", "json").stdout)
     asked = json.loads(whole.cli.run("test", "--skip", "aider", "--json").stdout)
