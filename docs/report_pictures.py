@@ -16,6 +16,8 @@ from pathlib import Path
 STATIC = Path(__file__).parent / "_static"
 SHOTS = {
     "bench-report-wide-light": ("1200,1010", "1"),
+    "bench-report-wide-dark": ("1200,1010", "0"),
+    "bench-report-narrow-light": ("390,1000", "1"),
     "bench-report-narrow-dark": ("390,1000", "0"),
 }
 """Window and Chromium's number of the colour scheme, by file name."""
