@@ -1,5 +1,7 @@
 """The plots of benchmarks."""
 
+import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +18,7 @@ HEIGHT: Final = 290.0
 _X: Final[Mapping[Mode, str]] = {"closed": "users at once", "rate": "requests per second"}
 _BAND: Final = "Shaded: 95\u00a0% confidence over the rounds."
 _MOST: Final = 6
-"""Distributions of so many cases are drawn; the table has all."""
+"""So many distributions are told apart in a plot; with more results, there is one of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,25 +156,34 @@ def _distributions(runs: Sequence[Run]) -> Iterator[Plot]:
         ("latency", "Latency, all requests", caption),
         ("itl", "Gaps between chunks", gaps),
     ):
-        series = tuple(_shares(runs, name))
+        known = [found for run in runs if (found := _shares(run, name))]
+        series = _chosen(known)
         chart = Chart(title=title, series=series, unit="ratio", x_unit="s", top=1.0)
-        if any(one.points for one in chart.series):
-            yield _plot(f"{name}-distribution", words, chart)
+        if series:
+            yield _plot(f"{name}-distribution", words + _left_out(known, series), chart)
 
 
-def _shares(runs: Sequence[Run], name: str) -> Iterator[Series]:
-    for label, run, case in _cases(runs)[:_MOST]:
-        samples = [sample for samples in rounds_of(run.result, case) for sample in samples]
+def _shares(run: Run, name: str) -> dict[str, Series]:
+    """Return the distribution of each case of *run* that has one."""
+    found: dict[str, Series] = {}
+    for one in run.summaries:
+        samples = itertools.chain.from_iterable(rounds_of(run.result, one.case))
         if points := shares(ordered(samples, name)):
-            yield Series(name=label, points=points)
+            found[one.case.id] = Series(name=f"{run.name} {one.case.id}".strip(), points=points)
+    return found
 
 
-def _cases(runs: Sequence[Run]) -> list[tuple[str, Run, Case]]:
-    return [
-        (f"{run.name} {one.case.id}".strip(), run, one.case)
-        for run in runs
-        for one in run.summaries
-    ]
+def _chosen(known: Sequence[Mapping[str, Series]]) -> tuple[Series, ...]:
+    """Return as many of each run, first the cases that most of them have."""
+    each = max(1, _MOST // max(1, len(known)))
+    order = [case for case, _ in Counter(itertools.chain(*known)).most_common()]
+    return tuple(run[case] for run in known for case in sorted(run, key=order.index)[:each])
+
+
+def _left_out(known: Sequence[Mapping[str, Series]], drawn: Sequence[Series]) -> str:
+    every = sum(map(len, known))
+    left = every - len(drawn)
+    return f" Left out: {left} of {every} cases; the table has all." if left else ""
 
 
 def _rounds(runs: Sequence[Run]) -> Iterator[Plot]:

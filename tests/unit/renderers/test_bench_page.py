@@ -158,6 +158,45 @@ def test_results_side_by_side_are_told_apart_everywhere() -> None:
     assert {"a", "b", "a closed-c1-p128-o16", "b closed-c4-p128-o16"} <= set(seen.words)
 
 
+def _cases(count: int, *, first: int = 0) -> Result:
+    cases = tuple(replace(CASE, id=f"case-{first + i}") for i in range(count))
+    return result(*(sample(case=case.id) for case in cases), cases=cases)
+
+
+@pytest.mark.parametrize(
+    ("runs", "drawn", "left"),
+    [
+        ([_cases(6)], [f"case-{i}" for i in range(6)], ""),
+        ([_cases(8)], [f"case-{i}" for i in range(6)], "Left out: 2 of 8 cases;"),
+        (
+            [_cases(8), _cases(8)],
+            ["a case-0", "a case-1", "a case-2", "b case-0", "b case-1", "b case-2"],
+            "Left out: 10 of 16 cases;",
+        ),
+        (
+            [_cases(4), _cases(4, first=3)],  # what both have comes first
+            ["a case-3", "a case-0", "a case-1", "b case-3", "b case-4", "b case-5"],
+            "Left out: 2 of 8 cases;",
+        ),
+        ([_cases(2)] * 8, [f"{name} case-0" for name in "abcdefgh"], "Left out: 8 of 16 cases;"),
+        ([_cases(8), result()], [f"a case-{i}" for i in range(6)], "Left out: 2 of 8 cases;"),
+    ],
+)
+def test_distributions_show_as_much_of_each_result_and_tell_what_is_left_out(
+    runs: list[Result], drawn: list[str], left: str
+) -> None:
+    names = "abcdefgh" if len(runs) > 1 else [""]
+    found = plots([run(of, name) for name, of in zip(names, runs, strict=False)])
+    shown = {plot.name: plot for plot in found if plot.name.endswith("-distribution")}
+
+    assert list(shown) == ["ttft-distribution", "latency-distribution", "itl-distribution"]
+    for plot in shown.values():
+        said = ElementTree.fromstring(plot.svg("light")).findtext(".//{*}desc") or ""
+        assert [one.partition(":")[0] for one in said.split("; ")] == drawn
+        assert left in plot.caption
+        assert ("Left out" in plot.caption) == bool(left)
+
+
 def test_what_failed_is_warned_of_and_drawn() -> None:
     broken = result(sample(), sample(error="http_503"), sample(error="timeout"))
     seen = Seen(html(broken))
