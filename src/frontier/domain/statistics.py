@@ -44,7 +44,8 @@ class Ratio:
 
     Attributes:
         value: 1.1 is a tenth more.
-        low: Where the 95 % confidence interval begins, None if one of both has none.
+        low: Where the 95 % confidence interval begins, None if one of both has none, or if the
+            rounds are so far apart that no number tells where it ends.
         high: Where it ends.
     """
 
@@ -122,7 +123,10 @@ def ratio(new: Estimate, base: Estimate) -> Ratio | None:
     parts = [((one.error or 0.0) / one.value) ** 2 for one in (new, base)]
     counts = [sum(r is not None for r in one.rounds) for one in (new, base)]
     half = student(_freedom(parts, counts)) * sqrt(sum(parts))
-    return Ratio(value, exp(log(value) - half), exp(log(value) + half))
+    try:
+        return Ratio(value, exp(log(value) - half), exp(log(value) + half))
+    except OverflowError:
+        return Ratio(value, None, None)
 
 
 def difference(new: Estimate, base: Estimate) -> tuple[float, float]:

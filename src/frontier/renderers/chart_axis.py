@@ -51,8 +51,9 @@ def amounts(low: float, high: float, unit: str, *, most: int = 5) -> Axis:
     step = _round_step((high - low) / divisor / most)
     begin, end = floor(low / divisor / step + 1e-9), ceil(high / divisor / step - 1e-9)
     numbers = [i * step for i in range(begin, end + 1)]
-    decimals = next(n for n in range(12) if abs(round(step, n) - step) < step / 1e6)
-    labels = [f"{number:.{decimals}f} {name}".strip() if number else "0" for number in numbers]
+    exact = (f".{n}f" for n in range(12) if abs(round(step, n) - step) < step / 1e6)
+    form = next(exact, "g")
+    labels = [f"{number:{form}} {name}".strip() if number else "0" for number in numbers]
     ticks = tuple(number * divisor for number in numbers)
     return Axis(ticks[0], ticks[-1], ticks, tuple(labels))
 

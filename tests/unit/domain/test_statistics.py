@@ -123,6 +123,14 @@ def test_a_ratio_needs_two_rounds_of_each_and_something_to_divide_by() -> None:
     assert ratio(known, nothing) is None
 
 
+def test_rounds_too_far_apart_for_any_number_have_no_interval() -> None:
+    wild, calm = estimate(0.01, [0.01, 2.0]), estimate(0.01, [0.009, 0.011])
+
+    found = ratio(wild, calm)
+
+    assert (found.low, found.value, found.high) == (None, 1.0, None)
+
+
 def test_rounds_that_are_all_equal_leave_no_doubt() -> None:
     found = ratio(estimate(3.0, [3.0, 3.0]), estimate(2.0, [2.0, 2.0]))
 

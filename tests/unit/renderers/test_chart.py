@@ -45,6 +45,7 @@ def lines(svg: str, nth: int = 0) -> list[str]:
         (-3, 7, "", "-4 -2 0 2 4 6 8"),
         (0, 0, "", "0 0.2 0.4 0.6 0.8 1.0"),
         (0, 0.0023, "", "0 0.0005 0.0010 0.0015 0.0020 0.0025"),
+        (0, 3e-12, "/s", "0 1e-12/s 2e-12/s 3e-12/s"),
     ],
 )
 def test_ticks_are_round_in_the_unit_that_suits_them(low, high, unit, labels) -> None:
