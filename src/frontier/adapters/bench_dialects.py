@@ -13,6 +13,7 @@ from frontier.domain.bench_prompt import Question
 _SAID: Final = 200
 _LONGEST_LINE: Final = 1 << 20
 _MOST_OF_VECTORS: Final = 1 << 26
+_MOST_TOKENS: Final = 1 << 32  # above it is what a server makes of -1
 
 
 class BrokenAnswerError(Exception):
@@ -30,6 +31,8 @@ class BrokenAnswerError(Exception):
 
 def printable(words: str) -> str:
     """Return *words* of a server without what would act on a terminal or cannot be written."""
+    if words.isprintable():
+        return words
     return "".join(c if c.isprintable() else " " if c.isspace() else "" for c in words)
 
 
@@ -168,7 +171,7 @@ def _take_line(answer: Answer, line: bytes, now_s: float) -> None:
 
 
 def _count(told: int | None) -> int:
-    return max(0, told or 0)
+    return told if told and 0 < told < _MOST_TOKENS else 0
 
 
 def _decoded(decode: Callable[[bytes], Any], data: bytes) -> Any:

@@ -6,11 +6,13 @@ import dataclasses
 import io
 import itertools
 import json
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, cast
 
+from frontier.adapters.bench_dialects import printable
 from frontier.adapters.files import storage_errors, write_atomic
 from frontier.domain.bench import SCHEMA, Case, Result, Sample
 from frontier.domain.bench_summary import TIMES
@@ -24,6 +26,8 @@ COLUMNS: Final = (
 """The header of the CSV file; times are seconds since the run began."""
 
 _MOST: Final = 100_000  # far above what is measured, far below what fills memory
+_HUGE: Final = 1e12  # seconds and tokens: no run has so many, and a float holds their squares
+_SHORTEST_S: Final = 1e-9  # finer than any clock, and a float holds what is divided by it
 _DIGITS: Final = 6  # microseconds: finer than any clock here tells
 
 
@@ -94,10 +98,14 @@ def to_json(result: Result) -> str:
     """Return *result* as JSON, a line per sample."""
     fields = {"schema": SCHEMA, **dataclasses.asdict(dataclasses.replace(result, samples=()))}
     del fields["samples"]
-    head = json.dumps(fields, indent=2, ensure_ascii=False).removesuffix("\n}")
+    head = _dumps(fields, indent=2).removesuffix("\n}")
     samples = (_rounded(dataclasses.asdict(sample)) for sample in result.samples)
-    rows = ",\n".join("    " + json.dumps(sample, ensure_ascii=False) for sample in samples)
+    rows = ",\n".join("    " + _dumps(sample) for sample in samples)
     return f'{head},\n  "samples": [\n{rows}\n  ]\n}}\n'
+
+
+def _dumps(value: object, indent: int | None = None) -> str:
+    return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def to_csv(result: Result) -> str:
@@ -153,7 +161,7 @@ def json_schema() -> dict[str, Any]:
 
 def _document(path: Path) -> dict[str, Any]:
     try:
-        raw = json.loads(path.read_bytes())
+        raw = json.loads(path.read_bytes(), parse_constant=_no_number, object_hook=_printable)
     except FileNotFoundError as error:
         raise NotFoundError(
             f"there is no file {path}", hint="Make one: frontier bench run"
@@ -162,9 +170,28 @@ def _document(path: Path) -> dict[str, Any]:
         raise BenchFileError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise _damaged(path, f"not JSON: {error}") from error
+    except RecursionError as error:
+        raise _damaged(path, "nested too deep") from error
     if not isinstance(raw, dict):
         raise _damaged(path, "not a JSON object")
     return cast("dict[str, Any]", raw)
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no number")
+
+
+def _printable(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return an object of the document without what would act on a terminal."""
+    return {printable(key): _words(value) for key, value in fields.items()}
+
+
+def _words(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list):  # of times, nearly always
+        return [one if type(one) is float else _words(one) for one in value]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType] - JSON
+    return value
 
 
 def _wrong_version(path: Path, version: object) -> BenchFileError:
@@ -216,18 +243,34 @@ def _out_of_bounds(result: Result) -> Iterator[str]:
             yield f"{case.id}: concurrency {case.concurrency}"
         if case.mode == "rate" and not 1 / _MOST <= case.rate_per_s <= _MOST:
             yield f"{case.id}: rate_per_s {case.rate_per_s}"
+        if not all(0 <= tokens < _HUGE for tokens in (case.prompt_tokens, case.output_tokens)):
+            yield f"{case.id}: its tokens are not within 0 and {_HUGE:g}"
+    for part in (result.machine, result.settings, result.client, result.load):
+        for name, value in part.items():
+            if isinstance(value, int | float) and abs(value) > sys.float_info.max:
+                yield f"{name} is too large"
 
 
 def _contradiction(sample: Sample, ids: list[str], rounds: int) -> str:
-    times = (sample.due_s, sample.sent_s, *sample.tokens_s, sample.ended_s)
     if sample.case not in ids:
         return f"there is no case {sample.case!r}"
     if not 0 <= sample.round < rounds:
         return f"round {sample.round} of {rounds}"
+    if not all(0 <= tokens < _HUGE for tokens in (sample.tokens_in, sample.tokens_out)):
+        return f"its tokens are not within 0 and {_HUGE:g}"
+    return _untimely(sample)
+
+
+def _untimely(sample: Sample) -> str:
+    times = (sample.due_s, sample.sent_s, *sample.tokens_s, sample.ended_s)
     if list(times) != sorted(times):
         return "its times do not follow each other"
-    if sample.tokens_s and sample.first_s != sample.tokens_s[0]:
+    if sample.first_s != (sample.tokens_s[0] if sample.tokens_s else None):
         return "first_s is not the first of tokens_s"
+    if times[0] < 0 or times[-1] >= _HUGE:
+        return f"its times are not within 0 and {_HUGE:g} s"
+    if next(filter(None, times), _HUGE) < _SHORTEST_S:
+        return f"a time is less than {_SHORTEST_S:g} s and not 0"
     return ""
 
 

@@ -111,8 +111,9 @@ def test_vectors_without_an_end_take_no_memory_without_end() -> None:
         answer.feed(piece, 0.0)
 
 
-def test_tokens_below_none_are_none() -> None:
-    data = EVENTS.replace(b":5}}", b":-5}}").replace(b":9,", b":-9,")
+@pytest.mark.parametrize("told", [b"-5", b"18446744073709551615"])
+def test_tokens_that_no_answer_has_are_none(told: bytes) -> None:
+    data = EVENTS.replace(b":5}}", b":%b}}" % told).replace(b":9,", b":%b," % told)
 
     answer = fed(CHAT.answer(), data, 64)
 

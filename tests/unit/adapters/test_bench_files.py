@@ -2,17 +2,37 @@
 
 import csv
 import json
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import event, example, given
+from hypothesis import strategies as st
 
+from bench_results import measured
 from frontier.adapters import bench_files
+from frontier.adapters.folders import templates
+from frontier.cli.bench_compare import text  # that knows a comparison
+from frontier.cli.output import to_json
 from frontier.domain.bench import SCHEMA, Case, Result, Sample
-from frontier.domain.errors import BenchFileError, NotFoundError, RefusedError, StorageError
+from frontier.domain.bench_summary import summarize
+from frontier.domain.bench_unlike import KINDS
+from frontier.domain.errors import (
+    BenchFileError,
+    NotFoundError,
+    RefusedError,
+    StorageError,
+    UnlikeError,
+)
+from frontier.renderers.bench_page import page
+from frontier.renderers.bench_plots import Run
+from frontier.usecases.bench_compare import compare
 
 CASE = Case(
     id="closed-c1-p16-o2",
@@ -41,7 +61,7 @@ BAD = replace(
     tokens_s=(),
     tokens_out=0,
     error="http_503",
-    detail='it said "busy, très",\nand hung up',
+    detail='it said "busy, très", and hung up',
 )
 RESULT = Result(
     created="2026-11-21T20:00:00Z",
@@ -118,6 +138,10 @@ def test_a_folder_is_told_as_what_cannot_be_read(tmp_path: Path) -> None:
         (b'{"schema": 1}', "created: "),
         (b'{"schema": 2}', "has schema 2; this Frontier knows 1"),
         (b'{"schema": "1"}', "has schema '1'"),
+        (b'{"schema": "\\u001b[2J"}', r"has schema '\[2J'"),
+        (b'{"a": Infinity}', "not JSON: Infinity is no number"),
+        (b'{"a": NaN}', "not JSON: NaN is no number"),
+        (b"[" * 100_000, "nested too deep"),
     ],
 )
 def test_what_is_no_result_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
@@ -143,7 +167,16 @@ def _sample(**fields: object) -> Callable[[dict[str, Any]], object]:
         (lambda raw: raw["cases"][0].update(mode="open"), "cases.0.mode: "),
         (lambda raw: raw.pop("machine"), "machine: "),
         (_sample(ended_s="late"), "samples.0.ended_s: "),
-        (_sample(ended_s=float("nan")), "samples.0.ended_s: "),
+        (_sample(ended_s="inf"), "samples.0.ended_s: "),
+        (_sample(ended_s=1e200), "samples.0: its times are not within 0 and 1e+12 s"),
+        (_sample(due_s=-0.1), "samples.0: its times are not within 0"),
+        (_sample(due_s=1e-300), "samples.0: a time is less than 1e-09 s and not 0"),
+        (_sample(tokens_in=-1), "samples.0: its tokens are not within 0 and 1e+12"),
+        (_sample(tokens_out=10**400), "samples.0: its tokens are not within 0"),
+        (_sample(tokens_s=[]), "samples.0: first_s is not the first"),
+        (lambda raw: raw["cases"][0].update(prompt_tokens=-1), ": its tokens are not within 0"),
+        (lambda raw: raw["machine"].update(memory_bytes=10**400), "memory_bytes is too large"),
+        (lambda raw: raw.update({"col\x1b[2Jour": 1}), "col[2Jour: "),
         (_sample(ended_s=0.7), "samples.0: its times do not follow each other"),
         (_sample(case="other"), "samples.0: there is no case 'other'"),
         (_sample(round=2), "samples.0: round 2 of 2"),
@@ -227,3 +260,153 @@ def test_a_result_that_cannot_be_written_leaves_no_empty_file(full_disk: Path) -
         bench_files.write(big, full_disk / "r.json")
 
     assert list(full_disk.iterdir()) == []
+
+
+def test_nothing_of_a_file_acts_on_a_terminal(path: Path) -> None:
+    raw = json.loads(path.read_text())
+    raw["target"]["model"] = "x\x1b[2Jy"
+    raw["notes"] = ["one\ntwo\x9b31m"]
+    raw["machine"] = {"a\x1bb": [{"c\x07": "d\u202e"}]}
+    raw["samples"][1]["detail"] = "a\ud800b"
+    path.write_text(json.dumps(raw))
+
+    found = bench_files.read(path)
+
+    assert found.target["model"] == "x[2Jy"
+    assert found.notes == ("one two31m",)
+    assert found.machine == {"ab": [{"c": "d"}]}
+    assert found.samples[1].detail == "ab"
+
+
+def test_what_is_no_number_is_not_written() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        bench_files.to_json(replace(RESULT, load={"duration_s": float("inf")}))
+
+
+BASE = measured(rounds=2, each=3)
+DOCUMENT = json.loads(bench_files.to_json(BASE))
+PAGE = templates("report")["bench.html.j2"]
+
+
+def _places(value: Any, *place: str | int) -> Iterator[tuple[str | int, ...]]:
+    """Yield where something lies in *value*; of samples, the first and the last."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, part in parts:
+        if place != ("samples",) or key in (0, len(value) - 1):
+            yield (*place, key)
+            if isinstance(part, dict | list):
+                yield from _places(part, *place, key)
+
+
+ODD = st.sampled_from(
+    [
+        *(None, True, [], {}, -1, 0, 1, 2, 10**12, 10**400, float("nan"), float("inf")),
+        *(1e-300, 1e-9, 1e11, 1e200, -1e300, "nan", "inf", "1e400", "rate", "embedding"),
+        *("", "\x1b[2J", "\ud800", "\u202e", "http://["),
+    ]
+)
+VALUES = st.recursive(
+    ODD | st.text() | st.integers() | st.floats(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from(["set", "remove", "add", "repeat"]),
+        st.sampled_from(list(_places(DOCUMENT))),
+        st.text() | st.sampled_from(["memory_bytes", "a_s", "\x1b"]),
+        VALUES,
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(CHANGES)
+@example([("set", ("target", "model"), "", "x\x1b[2Jy")])
+@example([("set", ("notes",), "", ["\x1b[2J"])])
+@example([("add", ("load",), "a_s", "inf"), ("add", ("load",), "b_s", float("inf"))])
+@example([("set", ("samples", 5, "ended_s"), "", 1e200)])
+def test_what_is_read_can_be_shown_whatever_was_changed(
+    changes: list[tuple[str, tuple[str | int, ...], str, Any]],
+) -> None:
+    raw = deepcopy(DOCUMENT)
+    for how, place, name, value in changes:
+        with suppress(KeyError, IndexError, TypeError, AttributeError):  # another took it away
+            _change(raw, how, place, name, value)
+    found = _read(json.dumps(raw))
+    event(type(found).__name__)
+    if isinstance(found, Result):
+        _show(found)
+    else:
+        assert found.message.isprintable()
+
+
+def _change(raw: Any, how: str, place: tuple[str | int, ...], name: str, value: Any) -> None:
+    *above, last = place
+    for key in above:
+        raw = raw[key]
+    if how == "set":
+        raw[last] = value
+    elif how == "remove":
+        del raw[last]
+    elif how == "add":
+        raw[last][name] = value
+    else:
+        raw.append(deepcopy(raw[last]))
+
+
+TIMES = st.lists(
+    st.just(0.0) | st.floats(1e-9, 1e11) | st.sampled_from([1e-9, 2e-9, 0.5, 1e9, 9e11]),
+    min_size=3,
+    max_size=6,
+).map(sorted)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), TIMES, st.integers(0, 10**12 - 1)), max_size=6))
+def test_times_and_tokens_that_are_read_can_be_shown(
+    seen: list[tuple[int, list[float], int]],
+) -> None:
+    samples = [
+        {
+            **DOCUMENT["samples"][0],
+            "round": nth,
+            "due_s": due_s,
+            "sent_s": sent_s,
+            "ended_s": ended_s,
+            "tokens_s": tokens_s,
+            "first_s": tokens_s[0] if tokens_s else None,
+            "tokens_in": tokens,
+            "tokens_out": tokens,
+        }
+        for nth, (due_s, sent_s, *tokens_s, ended_s), tokens in seen
+    ]
+
+    found = _read(json.dumps({**DOCUMENT, "samples": samples}))
+
+    assert isinstance(found, Result)
+    _show(found)
+
+
+def _read(document: str) -> Result | BenchFileError:
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        file.write(document.encode())
+        file.flush()
+        try:
+            return bench_files.read(Path(file.name))
+        except BenchFileError as error:
+            return error
+
+
+def _show(found: Result) -> None:
+    """Show it as `compare` and `report` do; two files can still be unlike."""
+    for base, new, allowed in ((BASE, found, ()), (BASE, found, KINDS), (found, BASE, KINDS)):
+        try:
+            shown = compare(("a", base), ("b", new), allowed=allowed)
+        except UnlikeError as error:
+            words = error.message + error.details
+        else:
+            words = text(shown)
+            json.loads(to_json(shown), parse_constant=pytest.fail)
+        assert words.replace("\n", "").isprintable()
+    assert page(PAGE, [Run(name="", result=found, summaries=summarize(found))]).encode()
