@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,4 +22,4 @@ def turn(*, alone: bool) -> Iterator[None]:
 
 
 def _opened(name: str) -> IO[str]:
-    return (_FOLDER / f"frontier-tests-{name}.lock").open("w")
+    return (_FOLDER / f"frontier-tests-{os.getuid()}-{name}.lock").open("w")

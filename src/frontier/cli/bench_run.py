@@ -2,7 +2,6 @@
 
 import secrets
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
@@ -16,7 +15,7 @@ from frontier.cli.session import DryRun, Json, Quiet, Session
 from frontier.domain.bench import Result
 from frontier.domain.bench_load import PRESETS, Load, cases
 from frontier.domain.bench_summary import summarize
-from frontier.domain.errors import RuntimeFailedError, StorageError, UnlikeError, UsageError
+from frontier.domain.errors import RuntimeFailedError, UnlikeError, UsageError
 from frontier.usecases.bench import CrashedError, failure, first_failure, run_in_turns
 from frontier.usecases.bench_compare import Comparison, compare
 
@@ -170,6 +169,7 @@ def run(
     if not rate:
         _require_users_asked(load)
     from frontier.adapters.bench_loop import Loop
+    from frontier.cli.bench_places import places
 
     benchmarks, loop = session.services.benchmarks, Loop()
     benches = [
@@ -193,7 +193,7 @@ def run(
             plans = [bench.plan() for bench in benches]
             session.show(Plans(plans=tuple(plans)) if len(plans) > 1 else plans[0])
             return
-        results, kept = _run(session, benches, _paths(output, list(defaults)))
+        results, kept = _run(session, benches, places(output, list(defaults)))
         _show(session, kept)
     if loop.is_told:
         raise typer.Exit(_INTERRUPTED)
@@ -205,13 +205,15 @@ def _run(
     session: Session, benches: Sequence["Bench"], paths: Sequence[Path]
 ) -> tuple[Sequence[Result | None], list[tuple[Path, Result]]]:
     """Return what was measured, and what of it lies where."""
+    from frontier.cli.bench_places import keep
+
     try:
         results = run_in_turns(benches)
     except CrashedError as crashed:
-        for written, _ in _kept(crashed.results, paths):
+        for written, _ in keep(crashed.results, paths):
             session.reporter.say(f"wrote {written}")
         raise
-    return results, _kept(results, paths)
+    return results, keep(results, paths)
 
 
 def _models(given: list[str] | None) -> list[str]:
@@ -252,30 +254,6 @@ def _require_finite(option: str, seconds: float, *, least: float = 0.0) -> None:
     """
     if not isfinite(seconds) or 0 < seconds < least:
         raise UsageError(f"{option} {seconds:g}: no time to measure", hint=f"{option} 60")
-
-
-def _kept(results: Sequence[Result | None], paths: Sequence[Path]) -> list[tuple[Path, Result]]:
-    """Write *results* that are there, elsewhere where that fails; return where they lie.
-
-    Raises:
-        StorageError: one lies elsewhere, where the hint says.
-    """
-    from frontier.adapters import bench_files
-
-    kept: list[tuple[Path, Result]] = []
-    failures: list[tuple[StorageError, Path]] = []
-    for result, path in zip(results, paths, strict=True):
-        if result is None:
-            continue
-        try:
-            kept.append((bench_files.write(result, path)[0], result))
-        except StorageError as error:
-            elsewhere = Path(tempfile.mkdtemp(prefix="frontier-")) / path.name
-            failures.append((error, bench_files.write(result, elsewhere)[0]))
-    if failures:
-        places = " and ".join(str(place) for _, place in failures)
-        raise StorageError(failures[0][0].message, hint=f"The result lies in {places}")
-    return kept
 
 
 def _show(session: Session, kept: Sequence[tuple[Path, Result]]) -> None:
@@ -319,35 +297,6 @@ def _watcher(session: Session, whose: str) -> "Watcher":
     if session.as_json or session.quiet:
         return Silent()
     return Live(whose) if sys.stderr.isatty() else Lines(whose)
-
-
-def _paths(given: Path | None, defaults: list[Path]) -> list[Path]:
-    """Return the file of each result, seen to be possible."""
-    if len(defaults) == 1:
-        return [_path(given, defaults[0])]
-    if given is not None and given.suffix == ".json" and not given.is_dir():
-        raise UsageError(
-            f"{given} is one file, and two models make two", hint=f"--output {given.parent}"
-        )
-    if defaults[0] == defaults[1]:  # such as a/b and a-b
-        defaults[1] = defaults[1].with_stem(f"{defaults[1].stem}-b")
-    return [_path(given, default) for default in defaults]
-
-
-def _path(given: Path | None, default: Path) -> Path:
-    """Return the file to write, seen to be possible: a folder gets the usual name."""
-    from frontier.adapters import bench_files
-
-    if given is not None and given.suffix != ".json" and given.exists() and not given.is_dir():
-        raise UsageError(
-            f"{given} is neither a folder nor a .json file", hint=f"--output {given}.json"
-        )
-    if given is not None and given.suffix == ".json" and not given.is_dir():
-        path = given
-    else:
-        path = bench_files.free_place(given / default.name if given else default)
-    bench_files.require_place(path)
-    return path
 
 
 def _require_users_asked(load: Load) -> None:
