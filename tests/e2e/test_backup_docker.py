@@ -121,7 +121,7 @@ def test_a_volume_in_use_is_not_replaced(volume: Volume, tmp_path: Path) -> None
             f"volume:{volume.name}", tmp_path / "v.tar", volume.project, lambda _: None
         )
 
-    assert docker("exec", writer, "cat", "/data/count")
+    until(lambda: docker("exec", writer, "cat", "/data/count"))  # empty while it writes anew
 
 
 def test_the_command_saves_and_restores_a_volume_on_a_machine_that_never_had_it(
