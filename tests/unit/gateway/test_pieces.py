@@ -2,7 +2,7 @@
 
 import pytest
 
-from frontier.gateway.wire.pieces import NONE, mark
+from frontier.gateway.wire.pieces import mark
 
 SPACED = b'data: {"choices": [{"delta": {"content": "a"}, "finish_reason": null}]}\n\n'
 DENSE = SPACED.replace(b": ", b":").replace(b", ", b",")
@@ -21,7 +21,3 @@ def test_a_piece_has_it_once_and_the_end_of_a_stream_has_not(piece: bytes) -> No
 @pytest.mark.parametrize("first", [UNTOLD, b": a comment\n\n", b""])
 def test_where_no_piece_tells_of_an_end_all_events_count(first: bytes) -> None:
     assert (UNTOLD + UNTOLD).count(mark(first)) == 2
-
-
-def test_nothing_counts_where_nothing_streams() -> None:
-    assert not any(NONE in data for data in (SPACED, DENSE, LINES, UNTOLD, END))

@@ -9,9 +9,6 @@ from typing import Final
 STREAMS: Final = (b"text/event-stream", b"application/x-ndjson")
 """Content types of streams."""
 
-NONE: Final = b"\0"
-"""What stands in no answer: nothing is counted."""
-
 _MARKS: Final = (b'"finish_reason":null', b'"finish_reason": null', b'"done":false')
 _EVENT: Final = b"data:"
 

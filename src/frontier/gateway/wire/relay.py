@@ -59,7 +59,7 @@ class Relay:
     _plain: TranslatedBody | None = None
     _give_up_at = 0.0
     _error: ErrorBody | None = None
-    _mark = pieces.NONE
+    _mark = b""  # of a piece of a stream
 
     def __init__(
         self,
@@ -167,7 +167,8 @@ class Relay:
         if upstream.is_broken:
             self._fail(bad_gateway("sent an answer that is not valid HTTP"))
         elif self._flow == _RAW:
-            self._pieces[0] += data.count(self._mark)
+            if self._mark:
+                self._pieces[0] += data.count(self._mark)
             if upstream.is_complete:
                 self._finish_raw(upstream, data)
             else:
@@ -175,7 +176,8 @@ class Relay:
         elif self._flow == _WAITING:
             self._begin(upstream, data)
         elif self._plain is not None:
-            self._pieces[0] += data.count(self._mark)
+            if self._mark:
+                self._pieces[0] += data.count(self._mark)
             self._pass_plain(upstream, self._plain, data)
         elif self._error is not None:
             self._collect_error(upstream, self._error, data)
@@ -316,7 +318,7 @@ class Relay:
         """The answer went to the client, whole."""
         request = self._request
         request.tokens = self._outlet.tokens
-        if self._mark == pieces.NONE and request.tokens is not None:
+        if not self._mark and request.tokens is not None:
             self._pieces[0] += request.tokens[1]
         self._attempt.end("ok")
         self._over()
