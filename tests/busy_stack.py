@@ -19,7 +19,7 @@ import yaml
 from frontier.adapters.files import write_atomic
 from frontier.domain.facts import Facts
 from frontier_cli import Frontier, free_port
-from prometheus_real import Prometheus, node_exporter, prometheus
+from prometheus_real import Prometheus, configured, node_exporter, prometheus
 from scripted_upstream import (
     DONE,
     LAST_CHUNK,
@@ -226,19 +226,14 @@ def _watched(
     frontier: Frontier, folder: Path, recorded: int, dead_port: int
 ) -> Generator[Prometheus]:
     """Run a Prometheus as Frontier configures it, and let it scrape what is recorded as well."""
-    with node_exporter(folder) as machine:
+    with node_exporter(folder) as exporter:
         port = free_port()
-        frontier.env |= {
-            "PROMETHEUS_SCRAPE_INTERVAL": "1s",
-            "PROMETHEUS_PORT": str(port),
-            "NODE_EXPORTER_PORT": str(machine),
-        }
-        written = Path(frontier.json("stack", "monitoring")["folder"]) / "prometheus"
-        config = yaml.safe_load((written / "prometheus.yml").read_text())
+        written = configured(frontier, port=port, exporter=exporter)
+        config = yaml.safe_load(written.read_text())
         config["scrape_configs"] += list(_recorded_jobs(recorded))
         gone = {"targets": [f"127.0.0.1:{dead_port}"]}
         config["scrape_configs"] += [{"job_name": "frontier-gone", "static_configs": [gone]}]
-        file = written / "with_recorded.yml"
+        file = written.with_name("with_recorded.yml")
         file.write_text(yaml.safe_dump(config))
         with prometheus(folder, file, port) as server:
             seen = "count(up == 1) > 6 and on () frontier_build_info"

@@ -188,6 +188,18 @@ def node_exporter(folder: Path) -> Generator[int]:
         yield port
 
 
+def configured(frontier: Frontier, *, port: int, exporter: int, **settings: str) -> Path:
+    """Return the configuration that `frontier stack monitoring` writes: a scrape every second."""
+    frontier.env |= {
+        "PROMETHEUS_SCRAPE_INTERVAL": "1s",
+        "PROMETHEUS_PORT": str(port),
+        "NODE_EXPORTER_PORT": str(exporter),
+        **settings,
+    }
+    written = frontier.json("stack", "monitoring")
+    return Path(written["folder"]) / "prometheus" / "prometheus.yml"
+
+
 @contextlib.contextmanager
 def monitored(frontier: Frontier, folder: Path, **settings: str) -> Generator[Prometheus]:
     """Yield a Prometheus that scrapes the native stack of *frontier* and its machine every second.
@@ -198,14 +210,7 @@ def monitored(frontier: Frontier, folder: Path, **settings: str) -> Generator[Pr
     """
     with node_exporter(folder) as exporter:
         port = free_port()
-        frontier.env |= {
-            "PROMETHEUS_SCRAPE_INTERVAL": "1s",
-            "PROMETHEUS_PORT": str(port),
-            "NODE_EXPORTER_PORT": str(exporter),
-            **settings,
-        }
-        written = frontier.json("stack", "monitoring")
-        config = Path(written["folder"]) / "prometheus" / "prometheus.yml"
+        config = configured(frontier, port=port, exporter=exporter, **settings)
         with prometheus(folder, config, port) as server:
             jobs = {"frontier-gateway", "frontier-engine", "frontier-machine"}
             until(

@@ -1,13 +1,17 @@
-"""One gateway process and one scripted engine for all tests that need no other."""
+"""One gateway process and one scripted engine for all tests that need no other; containers."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import anthropic_requests
+from docker_fixtures import ComposeProject
+from docker_harness import Docked, docker_children
 from engine_words import ENGINES
 from gateway_process import GatewayProcess, free_port
+from native_harness import Silent
 from scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
@@ -74,3 +78,14 @@ def anthropic_client(anthropic_gateway: GatewayProcess) -> "Iterator[Anthropic]"
 
     with Anthropic(base_url=anthropic_gateway.url, api_key="k", max_retries=0) as client:
         yield client
+
+
+@pytest.fixture
+def docked(
+    tmp_path: Path, docker_images: dict[str, str], compose_project: ComposeProject
+) -> Iterator[Docked]:
+    """A workspace whose services run in containers; nothing of it is left behind."""
+    docked = Docked(tmp_path / "w", compose_project, docker_images["GATEWAY_BASE_IMAGE"])
+    yield docked
+    docked.runtime.stop(Silent())
+    assert docker_children() == []

@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -542,24 +543,23 @@ def test_a_proxy_of_the_environment_sees_nothing(frontier: Frontier, server: Tim
     assert "constant" in frontier.ok("bench", "run", "--url", server.url, "-m", "constant", *FEW)
 
 
+def under_way(
+    frontier: Frontier, server: Timed, tmp_path: Path, users: int
+) -> subprocess.Popen[bytes]:
+    """Start a run of a minute that writes r.json, and return once it has measured something."""
+    load = ("-m", "constant", *SHORT, "-c", str(users), "--duration", "60")
+    words = ("bench", "run", "--url", server.url, *load, "-o", str(tmp_path / "r.json"))
+    before = len(server.seen("constant"))
+    process = frontier.start(*words, output=tmp_path / "out")
+    until(lambda: len(server.seen("constant")) > before + 20, timeout_s=30)
+    return process
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_keeps_what_was_measured(
     frontier: Frontier, server: Timed, tmp_path: Path, how: signal.Signals
 ) -> None:
-    words = (
-        "-m",
-        "constant",
-        *SHORT,
-        "-c",
-        "4",
-        "--duration",
-        "60",
-        "-o",
-        str(tmp_path / "r.json"),
-    )
-    before = len(server.seen("constant"))
-    process = frontier.start("bench", "run", "--url", server.url, *words, output=tmp_path / "out")
-    until(lambda: len(server.seen("constant")) > before + 20, timeout_s=30)
+    process = under_way(frontier, server, tmp_path, 4)
 
     process.send_signal(how)
 
@@ -574,20 +574,7 @@ def test_ctrl_c_keeps_what_was_measured(
 def test_ctrl_c_again_and_again_keeps_it_all_the_same(
     frontier: Frontier, server: Timed, tmp_path: Path
 ) -> None:
-    words = (
-        "-m",
-        "constant",
-        *SHORT,
-        "-c",
-        "8",
-        "--duration",
-        "60",
-        "-o",
-        str(tmp_path / "r.json"),
-    )
-    before = len(server.seen("constant"))
-    process = frontier.start("bench", "run", "--url", server.url, *words, output=tmp_path / "out")
-    until(lambda: len(server.seen("constant")) > before + 20, timeout_s=30)
+    process = under_way(frontier, server, tmp_path, 8)
 
     for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGINT):
         process.send_signal(number)

@@ -2,14 +2,12 @@
 
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from docker_fixtures import ComposeProject
-from docker_harness import SERVE, Docked, declare, docker_children, health
+from docker_harness import SERVE, Docked, declare, health
 from docker_images import docker
 from frontier.adapters.docker import DockerRuntime
 from frontier.adapters.docker_cli import docker as docker_cli
@@ -33,16 +31,6 @@ class Hearing(Silent):
 
     def update(self, done: int, total: int | None = None) -> None:
         self.done.append((done, total))
-
-
-@pytest.fixture
-def docked(
-    tmp_path: Path, docker_images: dict[str, str], compose_project: ComposeProject
-) -> Iterator[Docked]:
-    docked = Docked(tmp_path / "w", compose_project, docker_images["GATEWAY_BASE_IMAGE"])
-    yield docked
-    docked.runtime.stop(Silent())
-    assert docker_children() == []
 
 
 def web(docked: Docked, **more: object) -> dict[str, object]:

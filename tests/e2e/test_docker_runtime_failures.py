@@ -6,14 +6,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from docker_fixtures import ComposeProject
-from docker_harness import SERVE, Docked, declare, docker_children, health, service
+from docker_harness import SERVE, Docked, declare, health, service
 from docker_images import docker, server_architecture
 from frontier.adapters.docker import DockerRuntime
 from frontier.adapters.docker_cli import docker as docker_cli
@@ -34,16 +32,6 @@ from gateway_process import free_port
 from native_harness import Silent
 from registry import Registry, serving
 from waiting import until
-
-
-@pytest.fixture
-def docked(
-    tmp_path: Path, docker_images: dict[str, str], compose_project: ComposeProject
-) -> Iterator[Docked]:
-    docked = Docked(tmp_path / "w", compose_project, docker_images["GATEWAY_BASE_IMAGE"])
-    yield docked
-    docked.runtime.stop(Silent())
-    assert docker_children() == []
 
 
 def failing(docked: Docked, *command: str, **more: object) -> RuntimeFailedError:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from docker_fixtures import ComposeProject
 from docker_harness import Docked, docker_children
 from docker_images import docker
 from frontier.adapters.all_logs import AllLogs
@@ -19,7 +18,7 @@ from frontier.adapters.container_logs import ContainerLogs
 from frontier.adapters.logs import Logs
 from frontier.domain.log_line import LogLine, Wanted
 from frontier_cli import Frontier
-from native_harness import Native, Silent, native_workspace, tiny
+from native_harness import Native, native_workspace, tiny
 from waiting import until
 
 COUNT = "i=0; while :; do i=$$((i+1)); echo $$HOSTNAME $$i; sleep 0.01; done"
@@ -29,16 +28,6 @@ COUNT = "i=0; while :; do i=$$((i+1)); echo $$HOSTNAME $$i; sleep 0.01; done"
 def native(tmp_path: Path) -> Iterator[Native]:
     with native_workspace(tmp_path / "w") as native:
         yield native
-
-
-@pytest.fixture
-def docked(
-    tmp_path: Path, docker_images: dict[str, str], compose_project: ComposeProject
-) -> Iterator[Docked]:
-    docked = Docked(tmp_path / "w", compose_project, docker_images["GATEWAY_BASE_IMAGE"])
-    yield docked
-    docked.runtime.stop(Silent())
-    assert docker_children() == []
 
 
 def logs_of(docked: Docked) -> AllLogs:

@@ -3,10 +3,9 @@
 import re
 import shlex
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -16,14 +15,14 @@ from frontier import __version__
 from frontier.bootstrap.access import Access
 from frontier.bootstrap.core import Core
 from frontier.domain.errors import UsageError
-from frontier.domain.wanted import Listening
+from frontier.domain.source import is_loopback
 
 if TYPE_CHECKING:
     from frontier.adapters.bench_probe import Found
     from frontier.domain.bench_load import Load
     from frontier.domain.machine import Machine
     from frontier.domain.project import Project, Route
-    from frontier.ports.benching import Server, Watcher
+    from frontier.ports.benching import Watcher
     from frontier.usecases.bench import Bench, CarryOut
 
 _SETTINGS: Final = (
@@ -45,37 +44,35 @@ class Benchmarks:
     core: Core
     access: Access
 
-    def bench(
+    def benches(
         self,
         load: "Load",
         *,
         url: str,
         api: Literal["openai", "ollama"] | None,
-        model: str,
+        watched: Mapping[str, "Watcher"],
         key: str,
         preset: str,
         command: Sequence[str],
-        watcher: "Watcher",
         carry_out: "CarryOut",
-    ) -> "Bench":
-        """Return the use-case behind `frontier bench run`, with all its ports.
+    ) -> "list[Bench]":
+        """Return the use-case behind `frontier bench run` for each model, with all its ports.
 
         Args:
             load: What to ask.
             url: Whom; "" for the stack that runs.
             api: Which API to speak; None for the one that it speaks.
-            model: "" for the first one that it has.
+            watched: Who sees it run, by model; "" for the first one that it has.
             key: For *url*, "" for none; the stack that runs gets Frontier's own where it has one.
             preset: Told in the result.
             command: The words of the command line.
-            watcher: Sees it run.
             carry_out: As in `Bench`.
 
         Raises:
             UsageError: *key* is none.
             FrontierError: as `look` says.
         """
-        from frontier.adapters.bench_client import now
+        from frontier.adapters.bench_client import Client, now
         from frontier.adapters.bench_dialects import DIALECTS
         from frontier.adapters.bench_probe import look
         from frontier.usecases.bench import About, Bench
@@ -83,46 +80,38 @@ class Benchmarks:
         project = self.access.running.project if not url else None
         key = (self.access.key_of(project) if project else "") or _sendable(key)
         found = look(url or self.access.reachable.urls[0], api=api, key=key)
-        name = model or _first(found, load.operation)
+        dialect = DIALECTS[found.api, load.operation]
         about = About(
-            created=self.created,
+            created=moment(),
             command=_shown(command),
             frontier=__version__,
             commit=_commit(),
             preset=preset,
-            target=_target(found, name, load.operation, project),
+            target={},
             machine=machine_of(self.core.machine()),
             settings=self._settings(project) if project else {},
             notes=_elsewhere(found.url),
         )
 
-        def connect(ignores_end: bool) -> "Server":
-            from frontier.adapters.bench_client import Client
+        def bench(name: str, watcher: "Watcher") -> Bench:
+            return Bench(
+                load=load,
+                about=replace(about, target=_target(found, name, load.operation, project)),
+                connect=lambda asks: Client(found.url, dialect, name, key=key, ignores_end=asks),
+                carry_out=carry_out,
+                watcher=watcher,
+                clock=now,
+                cpu=time.process_time,
+                ignores_end=bool(dialect.ignores_end),
+            )
 
-            dialect = DIALECTS[found.api, load.operation]
-            return Client(found.url, dialect, name, key=key, ignores_end=ignores_end)
-
-        return Bench(
-            load=load,
-            about=about,
-            connect=connect,
-            carry_out=carry_out,
-            watcher=watcher,
-            clock=now,
-            cpu=time.process_time,
-            ignores_end=bool(DIALECTS[found.api, load.operation].ignores_end),
-        )
-
-    @cached_property
-    def created(self) -> str:
-        """When this command began to measure, for each of its results."""
-        return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return [bench(m or _first(found, load.operation), w) for m, w in watched.items()]
 
     def default_path(self, created: str, model: str) -> Path:
         """Return where the result of a run at *created* lies unless it is told."""
-        moment = created.replace("-", "").replace(":", "")
+        stamp = created.replace("-", "").replace(":", "")
         name = _NOT_IN_NAMES.sub("-", model).strip("-.")
-        return self.folder / f"{moment}-{name or 'model'}.json"
+        return self.folder / f"{stamp}-{name or 'model'}.json"
 
     @property
     def folder(self) -> Path:
@@ -138,6 +127,11 @@ class Benchmarks:
             "runtime": project.runtime,
             **{name: getattr(settings, name) for name in _SETTINGS},
         }
+
+
+def moment() -> str:
+    """Return the time as results tell it: ISO 8601, UTC, in seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _sendable(key: str) -> str:
@@ -212,10 +206,9 @@ def machine_of(machine: "Machine") -> dict[str, Any]:
 
 def _elsewhere(url: str) -> tuple[str, ...]:
     """Return a note where the machine of the result is not the server's."""
-    host = urlsplit(url).hostname or ""
-    if Listening(address=host, ports=()).is_loopback:
+    if is_loopback(url):
         return ()
-    return (f"The server is {host}; `machine` is the one that asked.",)
+    return (f"The server is {urlsplit(url).hostname}; `machine` is the one that asked.",)
 
 
 def _shown(words: Sequence[str]) -> str:

@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -271,8 +270,9 @@ class EngineTuning:
     def keep(self, found: Tuned, command: str) -> Path:
         """Write what was measured, and return where."""
         from frontier.adapters.files import write_atomic
+        from frontier.bootstrap.benchmarks import moment
 
-        created = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        created = moment()
         benchmarks = self.services.benchmarks
         path = benchmarks.default_path(created, self._model.name)
         path = path.with_name(f"tune-{path.name}")

@@ -172,20 +172,16 @@ def run(
     from frontier.cli.bench_places import places
 
     benchmarks, loop = session.services.benchmarks, Loop()
-    benches = [
-        benchmarks.bench(
-            load,
-            url=url,
-            api=None if api == "auto" else api,
-            model=name,
-            key=key,
-            preset=preset,
-            command=sys.argv[1:],
-            watcher=_watcher(session, f"{name}: " if len(models) > 1 else ""),
-            carry_out=loop.carry_out,
-        )
-        for name in models
-    ]
+    benches = benchmarks.benches(
+        load,
+        url=url,
+        api=None if api == "auto" else api,
+        watched={m: _watcher(session, f"{m}: " if len(models) > 1 else "") for m in models},
+        key=key,
+        preset=preset,
+        command=sys.argv[1:],
+        carry_out=loop.carry_out,
+    )
     _require_two([bench.about.target for bench in benches])
     defaults = (benchmarks.default_path(b.about.created, b.about.target["model"]) for b in benches)
     with loop:
@@ -223,9 +219,9 @@ def _models(given: list[str] | None) -> list[str]:
         UsageError: they are not one or two.
     """
     models = [""] if given is None else given
-    if len(models) > _PAIR or (given and "" in given):
+    if len(models) > _PAIR or len(set(models)) < len(models) or (given and "" in given):
         raise UsageError(
-            "--model takes one model, or two to compare",
+            "--model takes one model, or two different ones to compare",
             hint="More: one run each, then `frontier bench report` with all results.",
         )
     return models
