@@ -164,11 +164,11 @@ class Relay:
         if upstream is None:
             return
         self._last_read = self._core.clock.now
+        if self._mark:
+            self._pieces[0] += data.count(self._mark)
         if upstream.is_broken:
             self._fail(bad_gateway("sent an answer that is not valid HTTP"))
         elif self._flow == _RAW:
-            if self._mark:
-                self._pieces[0] += data.count(self._mark)
             if upstream.is_complete:
                 self._finish_raw(upstream, data)
             else:
@@ -176,8 +176,6 @@ class Relay:
         elif self._flow == _WAITING:
             self._begin(upstream, data)
         elif self._plain is not None:
-            if self._mark:
-                self._pieces[0] += data.count(self._mark)
             self._pass_plain(upstream, self._plain, data)
         elif self._error is not None:
             self._collect_error(upstream, self._error, data)
